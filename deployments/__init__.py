@@ -1,0 +1,1 @@
+"""How it runs: thin replicas around the models."""

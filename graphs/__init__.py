@@ -1,0 +1,1 @@
+"""How it composes: the only package that binds, routes or reads settings."""

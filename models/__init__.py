@@ -1,0 +1,1 @@
+"""What is computed: no Ray, no HTTP server, no environment."""

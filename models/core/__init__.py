@@ -1,0 +1,1 @@
+"""What every capability stands on: errors, contracts, artifacts, weights, devices, HTTP."""

@@ -1,0 +1,81 @@
+"""The contract between a capability, its replica and the gateway."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Protocol, TypeVar
+
+from pydantic import BaseModel, ConfigDict
+
+from models.core.errors import Cancelled
+
+LOCAL_OWNER = "local"
+
+RequestT = TypeVar("RequestT", bound=BaseModel, contravariant=True)
+ResultT = TypeVar("ResultT", bound=BaseModel, covariant=True)
+
+
+def _never() -> bool:
+    return False
+
+
+def _silent(_fraction: float, _stage: str) -> None:
+    return None
+
+
+class Value(BaseModel):
+    """Base of every request and result: frozen, and unknown fields are refused."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class ModelCard(Value):
+    """What a replica says of the model that it serves."""
+
+    name: str
+    version: str
+    weights_sha256: str | None = None
+    device: str = "cpu"
+    available: bool = True
+    reason: str | None = None
+    """Why it is unavailable or degraded, and what to do about it."""
+
+
+@dataclass(frozen=True)
+class Run:
+    """What one run may know of its caller.
+
+    Attributes:
+        owner: Tenant that owns what the run stores.
+        request_id: Correlates logs, results and replies.
+        cancelled: True once nobody waits for the answer; cheap, may be polled often.
+        progress: Takes a fraction 0-1 and the name of the stage.
+    """
+
+    owner: str = LOCAL_OWNER
+    request_id: str = "-"
+    cancelled: Callable[[], bool] = field(default=_never, repr=False)
+    progress: Callable[[float, str], None] = field(default=_silent, repr=False)
+
+    def check(self) -> None:
+        """Stop here if nobody waits for the answer.
+
+        Raises:
+            Cancelled: The caller has left.
+        """
+        if self.cancelled():
+            raise Cancelled("the caller left before the answer was ready")
+
+
+class Capability(Protocol[RequestT, ResultT]):
+    """A model behind a typed request and a typed result.
+
+    A constructor loads weights and warms up, so that a built capability is a ready one.
+    """
+
+    def run(self, request: RequestT, run: Run) -> ResultT:
+        """Answer one request; raises only `CapabilityError` for what the caller can act on."""
+        ...
+
+    def cards(self) -> tuple[ModelCard, ...]:
+        """Every model this capability knows, the unavailable ones with the reason."""
+        ...

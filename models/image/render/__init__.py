@@ -1,0 +1,1 @@
+"""Scene to picture: meshes, path tracing, denoising, tone mapping and files."""

@@ -1,0 +1,1 @@
+"""Text to scene: a small diffusion model over scene parameters."""

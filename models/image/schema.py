@@ -1,0 +1,155 @@
+"""What the image capability takes and gives: the contract of its route and its workflow step."""
+
+from typing import Annotated, Literal
+
+from pydantic import Field, field_validator, model_validator
+
+from models.core.artifacts import Asset
+from models.core.capability import Value
+from models.image.shapes import ShapeName
+
+MAX_PROMPT_CHARACTERS = 1000
+MAX_IMAGES = 4
+MAX_OBJECTS = 8
+MIN_SIDE_PX, MAX_SIDE_PX = 64, 2048
+MAX_PIXELS = 2048 * 2048
+
+Hex = Annotated[str, Field(pattern=r"^#[0-9a-f]{6}$", description="sRGB colour, `#rrggbb`")]
+Unit = Annotated[float, Field(ge=0, le=1)]
+Format = Literal["png", "jpeg", "ultrahdr", "avif", "exr"]
+LightName = Literal["sun", "sky", "studio", "sunset", "night"]
+
+
+class Material(Value):
+    """Surface parameters of the metallic-roughness model (Burley 2012), each in 0-1."""
+
+    roughness: Unit = 0.5
+    metallic: Unit = 0.0
+    specular: Unit = 0.5
+    clearcoat: Unit = 0.0
+    transmission: Unit = 0.0
+
+
+class SceneObject(Value):
+    """One object: z is up, x to the right, y away from the viewer; lengths in metres."""
+
+    shape: ShapeName
+    color: Hex
+    material: Material = Material()
+    size_m: float = Field(0.5, ge=0.05, le=2, description="scale of the shape's proportions")
+    position: tuple[Annotated[float, Field(ge=-6, le=6)], Annotated[float, Field(ge=-6, le=6)]] = (
+        Field((0.0, 0.0), description="x and y of the axis")
+    )
+    yaw_deg: float = Field(0.0, ge=-360, le=360, description="turn about z, counter-clockwise")
+    on: int | None = Field(None, ge=0, description="index of the object that this one rests on")
+
+
+class Ground(Value):
+    """The plane that everything stands on."""
+
+    color: Hex = "#b0aca6"
+    roughness: Unit = 0.6
+
+
+class Camera(Value):
+    """Where the picture is taken from; the distance follows from the framing."""
+
+    azimuth_deg: float = Field(0.0, ge=-180, le=180, description="0 looks along +y")
+    elevation_deg: float = Field(22.0, ge=2, le=85)
+    framing: float = Field(1.0, ge=0.5, le=4, description="1 fills the frame; 2 is twice as far")
+    fov_deg: float = Field(30.0, ge=10, le=90)
+
+
+class Scene(Value):
+    """What is drawn. A scene from a result can be edited and sent back."""
+
+    objects: tuple[SceneObject, ...] = Field(min_length=1, max_length=MAX_OBJECTS)
+    ground: Ground = Ground()
+    light: LightName = "sky"
+    camera: Camera = Camera()
+
+    @model_validator(mode="after")
+    def _supports_exist_and_do_not_circle(self) -> "Scene":
+        for index, thing in enumerate(self.objects):
+            seen, below = {index}, thing.on
+            while below is not None:
+                if below >= len(self.objects):
+                    raise ValueError(f"object {index} rests on object {below}, which is not there")
+                if below in seen:
+                    raise ValueError(f"object {index} rests on itself")
+                seen.add(below)
+                below = self.objects[below].on
+        return self
+
+
+class MappedWord(Value):
+    """A word outside the vocabulary and the known one that was used for it."""
+
+    word: str
+    used: str
+    similarity: float
+
+
+class ImageRequest(Value):
+    """Ask for one to four pictures of a prompt, or of a scene."""
+
+    prompt: str = Field(
+        "",
+        max_length=MAX_PROMPT_CHARACTERS,
+        examples=["a chrome teapot on a wooden table next to two red apples"],
+    )
+    scene: Scene | None = Field(None, description="drawn instead of the prompt where given")
+    style: str = Field("photo", max_length=40, description="see /api/v1/image/styles")
+    model: str = Field("scene", max_length=200, description="see /api/v1/image/models")
+    size: str = Field("512x512", pattern=r"^\d{1,5}x\d{1,5}$", description="width x height, pixels")
+    n: int = Field(1, ge=1, le=MAX_IMAGES)
+    seed: int | None = Field(None, ge=0, lt=2**31, description="drawn at random if absent")
+    format: Format = "png"
+    quality: Literal["draft", "standard", "high"] = "standard"
+
+    @field_validator("size")
+    @classmethod
+    def _size_within_limits(cls, size: str) -> str:
+        width, height = (int(side) for side in size.split("x"))
+        if not all(MIN_SIDE_PX <= side <= MAX_SIDE_PX for side in (width, height)):
+            raise ValueError(f"each side must be {MIN_SIDE_PX} to {MAX_SIDE_PX} pixels")
+        return size
+
+    @model_validator(mode="after")
+    def _something_to_draw(self) -> "ImageRequest":
+        if not self.prompt.strip() and self.scene is None:
+            raise ValueError("give a prompt, or a scene")
+        return self
+
+    @property
+    def width_px(self) -> int:
+        """Width of each picture."""
+        return int(self.size.split("x")[0])
+
+    @property
+    def height_px(self) -> int:
+        """Height of each picture."""
+        return int(self.size.split("x")[1])
+
+
+class Picture(Value):
+    """One picture, with all that is needed to draw it again."""
+
+    asset: Asset
+    seed: int
+    scene: Scene
+    mapped: tuple[MappedWord, ...] = ()
+    ignored: tuple[str, ...] = ()
+
+
+class ImageResult(Value):
+    """The pictures, and how they came to be."""
+
+    images: tuple[Picture, ...]
+    model: str
+    style: str
+    weights_sha256: str
+    renderer: str = Field(description="path tracer variant")
+    samples_per_pixel: int
+    degraded: tuple[str, ...] = Field((), description="what this machine lacks, and what that cost")
+    timings_s: dict[str, float]
