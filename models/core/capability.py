@@ -1,12 +1,16 @@
 """The contract between a capability, its replica and the gateway."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Protocol, TypeVar
+from pathlib import Path
+from typing import TYPE_CHECKING, Protocol, TypeVar
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, JsonValue
 
 from models.core.errors import Cancelled
+
+if TYPE_CHECKING:
+    from models.core.artifacts import ArtifactStore
 
 LOCAL_OWNER = "local"
 
@@ -66,10 +70,27 @@ class Run:
             raise Cancelled("the caller left before the answer was ready")
 
 
+@dataclass(frozen=True)
+class Setup:
+    """What a capability is built from.
+
+    Attributes:
+        store: Keeps what a run makes.
+        device: `cpu` or `cuda`, following from the share of a GPU given to the replica.
+        cache_dir: Local folder for what can be computed again.
+        options: The capability's own settings, validated by itself.
+    """
+
+    store: "ArtifactStore"
+    device: str
+    cache_dir: Path
+    options: Mapping[str, JsonValue] = field(default_factory=dict)
+
+
 class Capability(Protocol[RequestT, ResultT]):
     """A model behind a typed request and a typed result.
 
-    A constructor loads weights and warms up, so that a built capability is a ready one.
+    The constructor takes a `Setup`, loads weights and warms up: a built capability is a ready one.
     """
 
     def run(self, request: RequestT, run: Run) -> ResultT:

@@ -1,0 +1,136 @@
+"""The default replica: one capability, one worker thread, cancellation within the run."""
+
+import asyncio
+import logging
+import pkgutil
+import threading
+import time
+from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from models.core.device import cap_memory, choose_device
+from models.core.stores import open_store
+from pydantic import BaseModel, JsonValue
+
+from models.core.capability import Capability, ModelCard, Run, Setup
+from models.core.errors import Cancelled, CapabilityError
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class ReplicaSpec:
+    """What a replica is built from; travels to its process.
+
+    Attributes:
+        name: Of the capability.
+        model: `module:class` of the `Capability`, imported only here.
+        store: Folder or URL of the artifact store.
+        min_free_bytes: Watermark of the artifact store.
+        cache_dir: Local folder for what can be computed again.
+        num_gpus: Share of a GPU, or whole GPUs; 0 computes on the CPU.
+        options: The capability's own settings.
+    """
+
+    name: str
+    model: str
+    store: str
+    min_free_bytes: int
+    cache_dir: Path
+    num_gpus: float
+    options: Mapping[str, JsonValue]
+
+
+@dataclass(frozen=True)
+class ReplicaReport:
+    """What one replica says of itself."""
+
+    cards: tuple[ModelCard, ...]
+    running: int
+    uptime_s: float
+    num_gpus: float
+    device: str
+
+
+class Replica:
+    """Serves one capability.
+
+    A built replica has loaded its weights and warmed up, so Serve calls it healthy only then.
+    The model runs in a thread of its own: the event loop stays free for health checks and for
+    cancellation, which the run polls.
+    """
+
+    def __init__(self, spec: ReplicaSpec) -> None:
+        self._spec = spec
+        self._started = time.monotonic()
+        self._device = choose_device(spec.num_gpus)
+        if self._device != "cpu":
+            cap_memory(spec.num_gpus)
+        self._worker = ThreadPoolExecutor(1, thread_name_prefix=spec.name)
+        # Built in the thread that runs it: some renderers keep state per thread.
+        self._capability: Capability[Any, BaseModel] = self._worker.submit(self._build).result()
+        self._running = 0
+        logger.info(
+            "replica ready",
+            extra={
+                "capability": spec.name,
+                "device": self._device,
+                "duration_s": round(time.monotonic() - self._started, 2),
+            },
+        )
+
+    def _build(self) -> Capability[Any, BaseModel]:
+        self._spec.cache_dir.mkdir(parents=True, exist_ok=True)
+        setup = Setup(
+            store=open_store(self._spec.store, min_free_bytes=self._spec.min_free_bytes),
+            device=self._device,
+            cache_dir=self._spec.cache_dir,
+            options=self._spec.options,
+        )
+        build: type[Capability[Any, BaseModel]] = pkgutil.resolve_name(self._spec.model)
+        return build(setup)  # type: ignore[call-arg]  # a Protocol cannot state its constructor
+
+    async def run(
+        self, request: BaseModel, owner: str, request_id: str
+    ) -> BaseModel | CapabilityError:
+        """Answer one request; an expected error is a value, since Serve logs raised ones."""
+        left = threading.Event()
+        run = Run(owner=owner, request_id=request_id, cancelled=left.is_set)
+        self._running += 1
+        started = time.monotonic()
+        outcome: BaseModel | CapabilityError
+        try:
+            loop = asyncio.get_running_loop()
+            outcome = await loop.run_in_executor(self._worker, self._answer, request, run)
+        except asyncio.CancelledError:
+            logger.info("run cancelled", extra={"capability": self._spec.name})
+            raise
+        finally:
+            left.set()
+            self._running -= 1
+        code = outcome.code if isinstance(outcome, CapabilityError) else "ok"
+        elapsed_s = round(time.monotonic() - started, 3)
+        extra = {"capability": self._spec.name, "code": code, "duration_s": elapsed_s}
+        logger.info("run finished", extra=extra)
+        return outcome
+
+    def _answer(self, request: BaseModel, run: Run) -> BaseModel | CapabilityError:
+        if run.cancelled():
+            return Cancelled("the caller left before the work began")
+        try:
+            return self._capability.run(request, run)
+        except CapabilityError as error:
+            return error
+
+    async def report(self) -> ReplicaReport:
+        """What this replica serves and how long it has run."""
+        return ReplicaReport(
+            cards=self._capability.cards(),
+            running=self._running,
+            uptime_s=time.monotonic() - self._started,
+            num_gpus=self._spec.num_gpus,
+            device=self._device,
+        )

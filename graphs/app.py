@@ -1,0 +1,139 @@
+"""The application: `serve run serve_config.yaml` calls `build`."""
+
+import asyncio
+from collections.abc import Mapping, Sequence
+
+import ray
+from models.core.stores import open_store
+from pydantic import BaseModel
+from ray import serve
+from ray.serve import Application
+from ray.serve.handle import DeploymentHandle
+from starlette.types import ASGIApp
+
+from deployments.replica import Replica, ReplicaReport, ReplicaSpec
+from graphs import __version__
+from graphs.calls import Calls, DeploymentState
+from graphs.catalogue import CATALOGUE, Entry
+from graphs.gateway import build_api
+from graphs.principals import Doorkeeper
+from graphs.settings import Settings
+
+GATEWAY = "gateway"
+REPORT_TIMEOUT_S = 5.0
+STATES_FRESH_S = 0.5
+
+
+def build(settings: Settings) -> Application:
+    """Build the application of `serve_config.yaml`.
+
+    Args:
+        settings: `args` of the file; the environment fills what it leaves out.
+    """
+    return assemble(CATALOGUE, settings)
+
+
+def assemble(catalogue: Sequence[Entry], settings: Settings) -> Application:
+    """Bind a replica for each entry, and the gateway over them."""
+    use_gpus = settings.accelerator == "gpu" or (
+        settings.accelerator == "auto" and ray.cluster_resources().get("GPU", 0) > 0
+    )
+    handles = {entry.name: _bind(entry, settings, use_gpus) for entry in catalogue}
+    share = settings.resources_of(GATEWAY)
+    gateway = serve.deployment(
+        name=GATEWAY, ray_actor_options={"num_cpus": share.num_cpus, "num_gpus": 0}
+    )(serve.ingress()(Gateway))
+    return gateway.bind(tuple(catalogue), settings, handles)
+
+
+def _bind(entry: Entry, settings: Settings, use_gpus: bool) -> Application:
+    share = settings.resources_of(entry.name)
+    num_gpus = share.num_gpus if use_gpus else 0.0
+    spec = ReplicaSpec(
+        name=entry.name,
+        model=entry.model,
+        store=settings.store,
+        min_free_bytes=settings.min_free_bytes,
+        cache_dir=settings.cache_dir / entry.name,
+        num_gpus=num_gpus,
+        options=settings.options.get(entry.name, {}),
+    )
+    options = {"num_cpus": share.num_cpus, "num_gpus": num_gpus}
+    return serve.deployment(name=entry.name, ray_actor_options=options)(Replica).bind(spec)
+
+
+class RayBackend:
+    """Reaches replicas through Serve's handles."""
+
+    def __init__(self, handles: Mapping[str, DeploymentHandle]) -> None:
+        self._handles = handles
+        self._app_name = serve.get_replica_context().app_name
+        self._states: Mapping[str, DeploymentState] = {}
+        self._states_at_s = float("-inf")
+        self._asking = asyncio.Lock()
+
+    async def run(self, entry: Entry, request: BaseModel, owner: str, request_id: str) -> object:
+        """Result of the capability, or the `CapabilityError` it ended with."""
+        response = self._handles[entry.name].run.remote(request, owner, request_id)
+        try:
+            return await response
+        except asyncio.CancelledError:
+            response.cancel()
+            raise
+
+    async def report(self, name: str) -> ReplicaReport:
+        """What one replica says of itself."""
+        response = self._handles[name].report.remote()
+        async with asyncio.timeout(REPORT_TIMEOUT_S):
+            report = await response
+        assert isinstance(report, ReplicaReport)  # noqa: S101 - a handle is untyped
+        return report
+
+    async def deployments(self) -> Mapping[str, DeploymentState]:
+        """State of every deployment, at most half a second old."""
+        async with self._asking:
+            now_s = asyncio.get_running_loop().time()
+            if now_s - self._states_at_s > STATES_FRESH_S:
+                self._states = await asyncio.to_thread(self._ask)
+                self._states_at_s = now_s
+        return self._states
+
+    def _ask(self) -> Mapping[str, DeploymentState]:
+        application = serve.status().applications.get(self._app_name)
+        if application is None:
+            return {}
+        return {
+            name: DeploymentState(
+                status=str(overview.status.value),
+                message=overview.message,
+                running_replicas=overview.replica_states.get("RUNNING", 0),
+                target_replicas=sum(overview.replica_states.values()),
+            )
+            for name, overview in application.deployments.items()
+        }
+
+
+class Gateway:
+    """The ingress: one ASGI application over the handles of all capabilities."""
+
+    def __init__(
+        self,
+        catalogue: Sequence[Entry],
+        settings: Settings,
+        handles: Mapping[str, DeploymentHandle],
+    ) -> None:
+        self._catalogue = catalogue
+        self._settings = settings
+        self._handles = handles
+
+    def __serve_build_asgi_app__(self) -> ASGIApp:
+        """Build the routes in the replica; Serve calls this after the constructor."""
+        settings = self._settings
+        return build_api(
+            self._catalogue,
+            Calls(RayBackend(self._handles)),
+            open_store(settings.store, min_free_bytes=settings.min_free_bytes),
+            Doorkeeper(settings.keys_file, settings.allow_hosts),
+            version=__version__,
+            max_body_bytes=settings.max_body_bytes,
+        )

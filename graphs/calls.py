@@ -1,0 +1,144 @@
+"""How the gateway reaches capabilities: retry, backpressure, and an honest waiting time."""
+
+import asyncio
+import logging
+import math
+from collections.abc import Awaitable, Mapping
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from pydantic import BaseModel
+from ray import exceptions as ray_errors
+from ray.serve.exceptions import BackPressureError, DeploymentUnavailableError
+
+from deployments.replica import ReplicaReport
+from graphs.catalogue import Entry
+from models.core.errors import CapabilityError, CapacityExceeded, UpstreamUnavailable
+
+logger = logging.getLogger(__name__)
+
+RESTART_S = 5.0  # a replica is back within this time: measured 3-4 s
+UNMEASURED_S = 3.0  # service time assumed before the first answer
+SMOOTHING = 0.3
+
+
+class Backend(Protocol):
+    """Sends a request to some replica of a deployment; what Ray does, or a test in its place."""
+
+    def run(self, entry: Entry, request: BaseModel, owner: str, request_id: str) -> Awaitable[Any]:
+        """Result of the capability, or the `CapabilityError` it ended with."""
+        ...
+
+    def report(self, name: str) -> Awaitable[ReplicaReport]:
+        """What one replica says of itself."""
+        ...
+
+    def deployments(self) -> Awaitable[Mapping[str, "DeploymentState"]]:
+        """State of every deployment of the application, by name."""
+        ...
+
+
+@dataclass(frozen=True)
+class DeploymentState:
+    """What the cluster says of a deployment."""
+
+    status: str
+    message: str
+    running_replicas: int
+    target_replicas: int
+
+
+class Pace:
+    """Estimates how long a refused caller should wait for a place in the queue.
+
+    Every refusal since the last answer stands one place further back, so callers that obey
+    return spread out instead of all at once.
+    """
+
+    def __init__(self) -> None:
+        self.service_s = UNMEASURED_S
+        self.in_flight = 0
+        self._refused = 0
+
+    def answered(self, elapsed_s: float) -> None:
+        """Learn from one answer, queueing included."""
+        share = elapsed_s / max(1, self.in_flight)
+        self.service_s += SMOOTHING * (share - self.service_s)
+        self._refused = 0
+
+    def refuse(self) -> float:
+        """Seconds after which a place should be free."""
+        self._refused += 1
+        return max(1.0, self._refused * self.service_s)
+
+
+class Calls:
+    """Calls capabilities on behalf of the routes."""
+
+    def __init__(self, backend: Backend) -> None:
+        self._backend = backend
+        self._paces: dict[str, Pace] = {}
+
+    def pace(self, name: str) -> Pace:
+        """The running estimate for a capability."""
+        return self._paces.setdefault(name, Pace())
+
+    async def run(self, entry: Entry, request: BaseModel, owner: str, request_id: str) -> BaseModel:
+        """Run a capability, once more if its replica died and the work may be repeated.
+
+        Raises:
+            CapabilityError: As the capability ended, or as it could not be reached.
+        """
+        pace = self.pace(entry.name)
+        loop = asyncio.get_running_loop()
+        started = loop.time()
+        pace.in_flight += 1
+        try:
+            outcome = await self._with_one_retry(entry, request, owner, request_id)
+            pace.answered(loop.time() - started)
+        finally:
+            pace.in_flight -= 1
+        if isinstance(outcome, CapabilityError):
+            raise outcome
+        if not isinstance(outcome, entry.result):
+            raise TypeError(f"{entry.name} answered {type(outcome).__name__}")
+        return outcome
+
+    async def _with_one_retry(
+        self, entry: Entry, request: BaseModel, owner: str, request_id: str
+    ) -> object:
+        for attempt in (1, 2):
+            try:
+                return await self._backend.run(entry, request, owner, request_id)
+            except BackPressureError as error:
+                wait_s = self.pace(entry.name).refuse()
+                raise CapacityExceeded(
+                    f"the queue of {entry.name} is full; come back in {math.ceil(wait_s)} s", wait_s
+                ) from error
+            except (ray_errors.RayActorError, DeploymentUnavailableError) as error:
+                extra = {"capability": entry.name, "attempt": attempt, "request_id": request_id}
+                logger.warning("replica lost", extra=extra)
+                if attempt == 2 or not entry.idempotent:
+                    raise UpstreamUnavailable(
+                        f"a replica of {entry.name} died while it worked on this; "
+                        "a new one is being started",
+                        RESTART_S,
+                    ) from error
+        raise AssertionError("unreachable")
+
+    async def report(self, name: str) -> ReplicaReport:
+        """What one replica says of itself.
+
+        Raises:
+            UpstreamUnavailable: None answers.
+        """
+        try:
+            return await self._backend.report(name)
+        except (ray_errors.RayActorError, ray_errors.RayTaskError, TimeoutError) as error:
+            raise UpstreamUnavailable(f"no replica of {name} answers", RESTART_S) from error
+        except (BackPressureError, DeploymentUnavailableError) as error:
+            raise UpstreamUnavailable(f"{name} is not available", RESTART_S) from error
+
+    async def deployments(self) -> Mapping[str, DeploymentState]:
+        """State of every deployment."""
+        return await self._backend.deployments()

@@ -1,0 +1,48 @@
+"""Every capability, one entry each: adding one here is all it takes to serve it."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+
+from models.image.styles import STYLES
+from pydantic import BaseModel
+
+from models.image.schema import ImageRequest, ImageResult
+
+
+@dataclass(frozen=True)
+class Entry:
+    """How a capability is served.
+
+    Attributes:
+        name: Of the deployment, the key scope and the routes under `/api/v1/`.
+        title: One line for people.
+        route: Path of its POST.
+        model: `module:class` of the `Capability`; imported in the replica only, since it may
+            pull in a deep-learning library.
+        request: Body of the POST.
+        result: Reply of the POST.
+        idempotent: The same request may be run again after a replica died under it.
+        tables: Further GET routes, `/api/v1/{name}/{key}`, of values known without the model.
+    """
+
+    name: str
+    title: str
+    route: str
+    model: str
+    request: type[BaseModel]
+    result: type[BaseModel]
+    idempotent: bool = True
+    tables: dict[str, Callable[[], Sequence[BaseModel]]] = field(default_factory=dict)
+
+
+CATALOGUE: tuple[Entry, ...] = (
+    Entry(
+        name="image",
+        title="Text to image: a path-traced scene of what the prompt describes",
+        route="/api/v1/generate/image",
+        model="models.image.model:ImageModel",
+        request=ImageRequest,
+        result=ImageResult,
+        tables={"styles": lambda: STYLES},
+    ),
+)

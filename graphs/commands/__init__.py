@@ -1,0 +1,1 @@
+"""What the `orrery` command does, one file per subcommand."""

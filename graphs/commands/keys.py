@@ -1,0 +1,57 @@
+"""`orrery keys`: create, list and revoke API keys."""
+
+import argparse
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from graphs.catalogue import CATALOGUE
+from graphs.commands.failure import Failure
+from graphs.commands.terminal import say
+from graphs.principals import EVERYTHING, add_key, read_keys, remove_key
+
+if TYPE_CHECKING:
+    from graphs.commands.terminal import Subcommands
+
+SCOPES = (EVERYTHING, "status", "assets", *(entry.name for entry in CATALOGUE))
+
+
+def add_parser(subcommands: "Subcommands") -> None:
+    """Describe the subcommand."""
+    parser = subcommands.add_parser("keys", help="create, list and revoke API keys")
+    actions = parser.add_subparsers(required=True, metavar="ACTION")
+    add = actions.add_parser("add", help="create a key and print it once")
+    add.add_argument("--owner", required=True, help="tenant that owns what the key makes")
+    add.add_argument("--name", help="name of the key; default: the owner")
+    add.add_argument("--scope", action="append", choices=SCOPES, help="default: * (everything)")
+    add.set_defaults(run=_add)
+    actions.add_parser("list", help="show all keys but their secrets").set_defaults(run=_list)
+    remove = actions.add_parser("remove", help="revoke a key at once")
+    remove.add_argument("--name", required=True)
+    remove.set_defaults(run=_remove)
+    for action in actions.choices.values():
+        action.add_argument("--file", type=Path, required=True, help="the key file")
+
+
+def _add(options: argparse.Namespace) -> int:
+    scopes = frozenset(options.scope or {EVERYTHING})
+    try:
+        key = add_key(options.file, options.name or options.owner, options.owner, scopes)
+    except ValueError as error:
+        raise Failure(str(error)) from error
+    say(key)
+    say(f"Shown only now. Start the service with ORRERY_KEYS_FILE={options.file.absolute()}")
+    return 0
+
+
+def _list(options: argparse.Namespace) -> int:
+    for key in read_keys(options.file).keys:
+        say(f"{key.name}  owner={key.owner}  scopes={','.join(sorted(key.scopes))}")
+    return 0
+
+
+def _remove(options: argparse.Namespace) -> int:
+    try:
+        remove_key(options.file, options.name)
+    except ValueError as error:
+        raise Failure(str(error)) from error
+    return 0

@@ -1,0 +1,40 @@
+"""`serve run` in a Ray of its own that only this machine can reach.
+
+Run by `orrery serve` as a process of its own: `python -m graphs.commands.launch CONFIG`.
+"""
+
+import os
+import signal
+import sys
+import threading
+import time
+
+import ray
+from ray.serve.scripts import cli as serve_cli
+
+PARENT_POLL_S = 1.0
+
+
+def _follow_parent(parent: int) -> None:
+    """Stop when `orrery serve` is gone, however it went."""
+    while os.getppid() == parent:
+        time.sleep(PARENT_POLL_S)
+    os.kill(os.getpid(), signal.SIGINT)
+
+
+def main(config: str) -> None:
+    """Start Ray on loopback, then do exactly what `serve run CONFIG` does."""
+    # A background shell makes its children ignore the signal by which they are stopped.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    threading.Thread(target=_follow_parent, args=(os.getppid(),), daemon=True).start()
+    ray.init(
+        address="local",
+        namespace="serve",
+        include_dashboard=False,
+        _node_ip_address="127.0.0.1",
+    )
+    serve_cli.main(["run", config], standalone_mode=False)
+
+
+if __name__ == "__main__":
+    main(sys.argv[1])

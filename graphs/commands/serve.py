@@ -1,0 +1,185 @@
+"""`orrery serve`: start the service, wait until it is warm, stop all of it and nothing else."""
+
+import argparse
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+from types import FrameType
+
+import httpx
+import psutil
+import yaml
+
+from graphs.commands.failure import Failure
+from graphs.commands.terminal import Subcommands, say
+from graphs.settings import Settings
+
+REPOSITORY = Path(__file__).resolve().parents[2]
+LOOPBACK = {"127.0.0.1", "localhost", "::1"}
+START_LIMIT_S = 600.0
+GRACE_S = 8.0
+POLL_S = 0.25
+LOG_TAIL_LINES = 30
+
+
+def add_parser(subcommands: Subcommands) -> None:
+    """Describe the subcommand."""
+    parser = subcommands.add_parser("serve", help="start the service and wait until it is warm")
+    parser.add_argument("--config", type=Path, default=REPOSITORY / "serve_config.yaml")
+    parser.add_argument("--host", help="address to bind; default: as in the file")
+    parser.add_argument("--port", type=int, help="port to bind; default: as in the file")
+    parser.set_defaults(run=run)
+
+
+def run(options: argparse.Namespace) -> int:
+    """Serve until a signal arrives."""
+    config = yaml.safe_load(options.config.read_text())
+    http = config.setdefault("http_options", {})
+    http["host"] = options.host or http.get("host", "127.0.0.1")
+    http["port"] = options.port or http.get("port", 8000)
+    _check_address(http["host"], http["port"])
+    # Short, since Ray's socket paths below it may have at most 107 bytes.
+    folder = Path(tempfile.mkdtemp(prefix="orrery-"))
+    try:
+        return Service(config, folder).run()
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+class Service:
+    """One `serve run` in a Ray of its own, from start to end.
+
+    Args:
+        config: What `serve run` reads.
+        folder: Holds the configuration, the log and all that Ray writes.
+    """
+
+    def __init__(self, config: dict[str, dict[str, object]], folder: Path) -> None:
+        http = config["http_options"]
+        host = "127.0.0.1" if http["host"] in {"0.0.0.0", "::"} else http["host"]  # noqa: S104
+        self._address = f"http://{host}:{http['port']}"
+        self._folder = folder
+        self._log = folder / "serve.log"
+        self._config = folder / "serve_config.yaml"
+        self._config.write_text(yaml.safe_dump(config))
+        self._stopping = False
+
+    def run(self) -> int:
+        """Start, announce, wait for a signal, stop; the exit status."""
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, self._note_signal)
+        started = time.monotonic()
+        with self._log.open("wb") as log:
+            process = subprocess.Popen(  # noqa: S603 - our own interpreter and files
+                [sys.executable, "-m", "graphs.commands.launch", str(self._config)],
+                env=self._environment(),
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                cwd=REPOSITORY,
+                start_new_session=True,
+            )
+        try:
+            say("Orrery is starting; the first start compiles, later ones are faster ...")
+            if self._wait_until_ready(process, started):
+                self._announce(time.monotonic() - started)
+                while not self._stopping and process.poll() is None:
+                    time.sleep(POLL_S)
+            if not self._stopping:
+                raise Failure(f"the service ended by itself:\n{self._tail()}")
+        finally:
+            self._stop(process)
+        return 0
+
+    def _note_signal(self, _number: int, _frame: FrameType | None) -> None:
+        self._stopping = True
+
+    def _environment(self) -> dict[str, str]:
+        own = {
+            "RAY_ADDRESS": "local",  # never join a Ray that is already on the machine
+            "RAY_TMPDIR": str(self._folder),
+            "RAY_USAGE_STATS_ENABLED": "0",
+            "PYTHONUNBUFFERED": "1",
+        }
+        return {**os.environ, **own}  # noqa: TID251 - passed on whole, not read
+
+    def _wait_until_ready(self, process: "subprocess.Popen[bytes]", started: float) -> bool:
+        """True once every deployment is warm, False if a signal came first."""
+        headers = {"Host": "localhost"}
+        while process.poll() is None and not self._stopping:
+            if time.monotonic() - started > START_LIMIT_S:
+                raise Failure(f"not ready after {START_LIMIT_S:.0f} s:\n{self._tail()}")
+            try:
+                answer = httpx.get(self._address + "/ready", headers=headers, timeout=2)
+            except httpx.HTTPError:
+                answer = None
+            # With keys configured the gateway refuses us; Serve admits it only when warm.
+            if answer is not None and answer.status_code in {200, 401}:
+                return True
+            if "DEPLOY_FAILED" in self._log.read_text(errors="replace"):
+                raise Failure(f"the application could not be deployed:\n{self._tail()}")
+            time.sleep(POLL_S)
+        return False
+
+    def _announce(self, elapsed_s: float) -> None:
+        body = '{"prompt": "a chrome teapot next to two red apples on a wooden table"}'
+        say(f"\nOrrery is ready at {self._address} ({elapsed_s:.0f} s). A first picture:\n")
+        say(f"  curl -s {self._address}/api/v1/generate/image \\")
+        say("    -H 'Content-Type: application/json' \\")
+        say(f"    -d '{body}'\n")
+        say(f"then open {self._address} + the `url` of the reply. Log: {self._log}")
+        say("Ctrl-C stops it.")
+
+    def _tail(self) -> str:
+        lines = self._log.read_text(errors="replace").splitlines()
+        return "\n".join(lines[-LOG_TAIL_LINES:])
+
+    def _stop(self, process: "subprocess.Popen[bytes]") -> None:
+        """Let Serve end what it runs, then end what is left of our own Ray."""
+        say("Stopping ...")
+        started = time.monotonic()
+        if process.poll() is None:
+            process.send_signal(signal.SIGINT)
+            try:
+                process.wait(GRACE_S)
+            except subprocess.TimeoutExpired:
+                process.kill()
+        left = [found for found in psutil.process_iter() if self._is_ours(found)]
+        for found in left:
+            try:
+                found.kill()
+            except psutil.NoSuchProcess:
+                continue
+        psutil.wait_procs(left, timeout=2)
+        say(f"Stopped after {time.monotonic() - started:.1f} s.")
+
+    def _is_ours(self, found: psutil.Process) -> bool:
+        try:
+            return found.environ().get("RAY_TMPDIR") == str(self._folder)
+        except psutil.Error:
+            return False
+
+
+def _check_address(host: str, port: int) -> None:
+    if host not in LOOPBACK and Settings().keys_file is None:
+        raise Failure(
+            f"refusing to bind {host} without API keys: create one with `orrery keys add --file "
+            "keys.json --owner NAME` and set ORRERY_KEYS_FILE, or leave --host out"
+        )
+    for connection in psutil.net_connections("tcp"):
+        busy = connection.status == psutil.CONN_LISTEN and connection.laddr.port == port
+        if busy and connection.laddr.ip in {host, "0.0.0.0", "::", "127.0.0.1"}:  # noqa: S104
+            by = (
+                psutil.Process(connection.pid).name()
+                if connection.pid
+                else "another user's process"
+            )
+            raise Failure(
+                f"port {port} is taken by {by} (pid {connection.pid or 'unknown'}); choose another: "
+                f"`orrery serve --port {port + 1}` or `make serve PORT={port + 1}`"
+            )

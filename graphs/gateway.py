@@ -1,0 +1,86 @@
+"""The HTTP interface: routes over the catalogue, the assets, and the state of the service."""
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from fastapi import Depends, FastAPI, Request
+from fastapi.openapi.utils import get_openapi
+from fastapi.responses import JSONResponse
+from starlette.types import ASGIApp
+
+from graphs import problems
+from graphs.calls import Calls
+from graphs.catalogue import Entry
+from graphs.limits import Admission
+from graphs.principals import Doorkeeper, Principal
+from graphs.routes.assets import asset_routes
+from graphs.routes.capabilities import capability_routes
+from graphs.routes.service import service_routes
+from graphs.schema import Problem
+from models.core.artifacts import ArtifactStore
+
+SUMMARY = "Self-hosted AI services on one Ray Serve cluster"
+
+
+def build_api(
+    catalogue: Sequence[Entry],
+    calls: Calls,
+    store: ArtifactStore,
+    doorkeeper: Doorkeeper,
+    *,
+    version: str,
+    max_body_bytes: int,
+) -> ASGIApp:
+    """The whole application, ready for any ASGI server.
+
+    Args:
+        catalogue: What is served.
+        calls: Reaches the capabilities.
+        store: Holds the assets.
+        doorkeeper: Tells who calls.
+        version: Of the product.
+        max_body_bytes: Longest request body.
+    """
+    # FastAPI's own documentation pages load scripts from elsewhere and know no keys.
+    api = FastAPI(title="Orrery", version=version, openapi_url=None)
+    problems.install(api)
+
+    def admit(scope: str) -> Callable[[Request], Principal]:
+        async def principal(request: Request) -> Principal:
+            client = request.client.host if request.client else None
+            caller = doorkeeper.admit(request.headers, client)
+            caller.require(scope)
+            return caller
+
+        return principal
+
+    api.include_router(service_routes(catalogue, calls, version, admit))
+    for entry in catalogue:
+        api.include_router(capability_routes(entry, calls, admit))
+    api.include_router(asset_routes(store, doorkeeper, admit))
+
+    @api.get("/openapi.json", include_in_schema=False, dependencies=[Depends(admit("status"))])
+    async def openapi() -> JSONResponse:
+        return JSONResponse(describe_api(api))
+
+    return problems.CatchAll(Admission(api, max_body_bytes))
+
+
+def describe_api(api: FastAPI) -> dict[str, Any]:
+    """OpenAPI of the routes, every error of them a problem."""
+    if api.openapi_schema is None:
+        schema = get_openapi(
+            title=api.title, version=api.version, summary=SUMMARY, routes=api.routes
+        )
+        parts = schema.setdefault("components", {})
+        parts.setdefault("schemas", {})["Problem"] = Problem.model_json_schema()
+        parts["securitySchemes"] = {"key": {"type": "http", "scheme": "bearer"}}
+        schema["security"] = [{"key": []}, {}]
+        body = {"schema": {"$ref": "#/components/schemas/Problem"}}
+        refusal = {"description": "Problem", "content": {problems.MEDIA_TYPE: body}}
+        for operations in schema["paths"].values():
+            for operation in operations.values():
+                operation["responses"].pop("422", None)
+                operation["responses"].update({"4XX": refusal, "5XX": refusal})
+        api.openapi_schema = schema
+    return api.openapi_schema

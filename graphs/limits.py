@@ -1,0 +1,100 @@
+"""What is refused before a body is parsed: its length, its coding, and a malformed request id."""
+
+import re
+import secrets
+from collections.abc import Mapping
+
+from starlette.datastructures import Headers
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from graphs.problems import BadRequest, UnsupportedMedia, problem
+from models.core.errors import CapabilityError, TooLarge
+
+REQUEST_ID = re.compile(r"^[A-Za-z0-9._-]{1,64}$")
+
+
+class Admission:
+    """Middleware that gives each request its id and bounds its body.
+
+    Args:
+        app: What is protected.
+        max_body_bytes: Longest body.
+    """
+
+    def __init__(self, app: ASGIApp, max_body_bytes: int) -> None:
+        self._app = app
+        self._max_body_bytes = max_body_bytes
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer at once, or pass on with the body read and its length checked."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        headers = Headers(scope=scope)
+        state = scope.setdefault("state", {})
+        try:
+            state["request_id"] = _request_id(headers)
+            self._check_headers(headers)
+            body = await self._read(receive) if _has_body(headers) else b""
+        except CapabilityError as error:
+            await problem(error, state.get("request_id", "-"))(scope, receive, send)
+            return
+        await self._app(scope, _replay(body, receive), send)
+
+    def _check_headers(self, headers: Headers) -> None:
+        coding = headers.get("content-encoding", "identity").lower()
+        if coding != "identity":
+            raise UnsupportedMedia(
+                f"send the body without Content-Encoding, not as {coding[:20]!r}"
+            )
+        length = headers.get("content-length", "0")
+        if not length.isdigit():
+            raise BadRequest("Content-Length is not a number")
+        if int(length) > self._max_body_bytes:
+            raise self._too_large()
+        media_type = headers.get("content-type", "application/json").split(";")[0].strip().lower()
+        if _has_body(headers) and media_type != "application/json":
+            raise UnsupportedMedia("send the body as application/json")
+
+    async def _read(self, receive: Receive) -> bytes:
+        body = bytearray()
+        more = True
+        while more:
+            message = await receive()
+            if message["type"] == "http.disconnect":
+                raise BadRequest("the connection closed before the body ended")
+            body += message.get("body", b"")
+            more = message.get("more_body", False)
+            if len(body) > self._max_body_bytes:
+                raise self._too_large()
+        return bytes(body)
+
+    def _too_large(self) -> TooLarge:
+        return TooLarge(f"the body may have at most {self._max_body_bytes} bytes")
+
+
+def _has_body(headers: Headers) -> bool:
+    return "transfer-encoding" in headers or headers.get("content-length", "0") != "0"
+
+
+def _request_id(headers: Mapping[str, str]) -> str:
+    given = headers.get("x-request-id")
+    if given is None:
+        return secrets.token_hex(16)
+    if not REQUEST_ID.match(given):
+        raise BadRequest("X-Request-ID must match [A-Za-z0-9._-]{1,64}")
+    return given
+
+
+def _replay(body: bytes, receive: Receive) -> Receive:
+    """A `receive` that gives the body that was read, then whatever follows it."""
+    given = False
+
+    async def replay() -> Message:
+        nonlocal given
+        if given:
+            return await receive()
+        given = True
+        return {"type": "http.request", "body": body, "more_body": False}
+
+    return replay

@@ -1,0 +1,175 @@
+"""Every error as `application/problem+json` (RFC 9457)."""
+
+import logging
+import math
+from collections.abc import Sequence
+from typing import Any
+
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse
+from starlette.exceptions import HTTPException
+from starlette.types import Receive, Scope, Send
+
+from models.core import errors
+from models.core.errors import CapabilityError
+
+logger = logging.getLogger(__name__)
+
+MEDIA_TYPE = "application/problem+json"
+PROBLEM_BASE = "urn:orrery:problem:"
+
+
+class BadRequest(CapabilityError):
+    """The HTTP message itself is at fault."""
+
+    code, status, title = "bad-request", 400, "The HTTP request is not valid"
+
+
+class UnknownRoute(CapabilityError):
+    """No route has this path."""
+
+    code, status, title = "unknown-route", 404, "Not found"
+
+
+class WrongMethod(CapabilityError):
+    """The route does not take this method."""
+
+    code, status, title = "wrong-method", 405, "Method not allowed"
+
+
+class UnsupportedMedia(CapabilityError):
+    """The body is not JSON, or is compressed."""
+
+    code, status, title = "unsupported-media-type", 415, "Unsupported media type"
+
+
+class InternalError(CapabilityError):
+    """A bug of ours; the log under the request id tells more."""
+
+    code, status, title = "internal-error", 500, "Something went wrong on our side"
+
+
+PROBLEMS: tuple[type[CapabilityError], ...] = (
+    BadRequest,
+    errors.Unauthenticated,
+    errors.Forbidden,
+    errors.UnknownAsset,
+    UnknownRoute,
+    WrongMethod,
+    errors.Conflict,
+    errors.TooLarge,
+    UnsupportedMedia,
+    errors.InvalidInput,
+    errors.CapacityExceeded,
+    errors.Cancelled,
+    InternalError,
+    errors.UpstreamUnavailable,
+    errors.ModelUnavailable,
+    errors.StorageFull,
+)
+
+
+def problem(
+    error: CapabilityError,
+    request_id: str,
+    **members: Any,  # noqa: ANN401 - JSON members
+) -> JSONResponse:
+    """Render an error; a known waiting time becomes `Retry-After`, rounded up."""
+    headers = {"Cache-Control": "no-store"}
+    body = {
+        "type": PROBLEM_BASE + error.code,
+        "title": error.title,
+        "status": error.status,
+        "detail": error.detail,
+        "request_id": request_id,
+        **members,
+    }
+    if error.retry_after_s is not None:
+        seconds = max(1, math.ceil(error.retry_after_s))
+        headers["Retry-After"] = str(seconds)
+        body["retry_after_s"] = seconds
+    if error.status == errors.Unauthenticated.status:
+        headers["WWW-Authenticate"] = "Bearer"
+    return JSONResponse(body, error.status, headers=headers, media_type=MEDIA_TYPE)
+
+
+def _pointer(location: Sequence[str | int]) -> str:
+    """RFC 6901 pointer into the body, or `query/name` for what is not in the body."""
+    path = "".join("/" + str(part).replace("~", "~0").replace("/", "~1") for part in location[1:])
+    return path if location[0] == "body" else f"{location[0]}{path}"
+
+
+def request_id_of(request: Request) -> str:
+    """The id under which logs and replies speak of this request."""
+    return str(request.scope.get("state", {}).get("request_id", "-"))
+
+
+async def _capability_error(request: Request, error: Exception) -> JSONResponse:
+    assert isinstance(error, CapabilityError)  # noqa: S101 - registered for this class only
+    if error.status >= InternalError.status:
+        logger.warning("request refused", extra={"code": error.code, "detail": error.detail})
+    return problem(error, request_id_of(request))
+
+
+async def _invalid(request: Request, error: Exception) -> JSONResponse:
+    assert isinstance(error, RequestValidationError)  # noqa: S101 - registered for this class only
+    # The values stay out of the reply: they may be secrets or megabytes.
+    found = [
+        {"pointer": _pointer(e["loc"]), "detail": e["msg"].removeprefix("Value error, ")}
+        for e in error.errors()
+    ]
+    said = "; ".join(f"{e['pointer'] or '/'}: {e['detail']}" for e in found[:5])
+    if any(e["type"] == "json_invalid" for e in error.errors()):
+        return problem(BadRequest(f"the body is not JSON: {said}"), request_id_of(request))
+    return problem(errors.InvalidInput(said), request_id_of(request), errors=found)
+
+
+async def _http_error(request: Request, error: Exception) -> JSONResponse:
+    assert isinstance(error, HTTPException)  # noqa: S101 - registered for this class only
+    path = request.url.path[:200]
+    known: dict[int, CapabilityError] = {
+        404: UnknownRoute(f"no route {path!r}; see /docs for all routes"),
+        405: WrongMethod(f"{request.method} is not allowed on {path!r}"),
+    }
+    answer = problem(known.get(error.status_code, BadRequest(error.detail)), request_id_of(request))
+    for name, value in (error.headers or {}).items():
+        answer.headers[name] = value
+    return answer
+
+
+class CatchAll:
+    """Outermost middleware: what nothing else caught becomes a problem with an id to look up.
+
+    Starlette's own handler of `Exception` raises again after answering, which Serve would log
+    and answer a second time.
+    """
+
+    def __init__(self, app: FastAPI) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass on, and answer 500 if nothing was sent before the error."""
+        started = False
+
+        async def watch(message: Any) -> None:  # noqa: ANN401 - an ASGI message
+            nonlocal started
+            started = started or message["type"] == "http.response.start"
+            await send(message)
+
+        try:
+            await self._app(scope, receive, watch)
+        except Exception:
+            request_id = str(scope.get("state", {}).get("request_id", "-"))
+            logger.exception("request failed", extra={"request_id": request_id})
+            if started or scope["type"] != "http":
+                raise
+            error = InternalError(f"look for {request_id} in the logs")
+            await problem(error, request_id)(scope, receive, send)
+
+
+def install(api: FastAPI) -> None:
+    """Answer every error of the application as a problem."""
+    api.add_exception_handler(CapabilityError, _capability_error)
+    api.add_exception_handler(RequestValidationError, _invalid)
+    api.add_exception_handler(HTTPException, _http_error)
