@@ -2,7 +2,7 @@
 
 import gzip
 from collections.abc import Iterable
-from typing import BinaryIO
+from typing import IO
 
 LEAST_BYTES = 1024
 """Below this, headers outweigh what is saved."""
@@ -30,7 +30,7 @@ def is_compressible(media_type: str, size_bytes: int) -> bool:
     return is_text and size_bytes > LEAST_BYTES
 
 
-def compress(chunks: Iterable[bytes], target: BinaryIO) -> None:
+def compress(chunks: Iterable[bytes], target: IO[bytes]) -> None:
     """Write chunks as one gzip member without name or time, so that it can be reproduced."""
     with gzip.GzipFile(filename="", mode="wb", compresslevel=6, fileobj=target, mtime=0) as file:
         for chunk in chunks:
