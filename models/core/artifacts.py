@@ -1,15 +1,25 @@
 """Content-addressed artifacts: what they are, and what a store of them promises."""
 
+import hashlib
+import re
 from collections.abc import Iterator
+from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import Protocol
+from typing import Literal, Protocol, TypeAlias
 
 from pydantic import Field, computed_field
 
 from models.core.capability import Value
+from models.core.errors import InvalidInput, UnknownAsset
 
 ASSET_ROUTE = "/assets/"
+CHUNK_BYTES = 256 * 1024
+
+Encoding: TypeAlias = Literal["identity", "gzip"]
+"""How the bytes of an asset are coded on their way out."""
+
+_SHA256 = re.compile(r"[0-9a-f]{64}")
 
 
 class Provenance(Value):
@@ -45,6 +55,31 @@ class AssetRecord(Value):
     asset: Asset
     owner: str
     provenance: Provenance
+    gzip_bytes: int | None = Field(None, description="size of the gzip form, where one is kept")
+
+    def to_json(self) -> bytes:
+        """What `model_validate_json` reads back: computed fields are left out."""
+        return self.model_dump_json(round_trip=True).encode()
+
+    def size_bytes(self, encoding: Encoding) -> int:
+        """Size of one form of the bytes.
+
+        Raises:
+            InvalidInput: There is no gzip form.
+        """
+        if encoding == "identity":
+            return self.asset.size_bytes
+        if self.gzip_bytes is None:
+            raise InvalidInput(f"asset {self.asset.id} has no gzip form; read it as identity")
+        return self.gzip_bytes
+
+
+@dataclass(frozen=True)
+class Fault:
+    """Something that `verify` found wrong with the bytes of an asset."""
+
+    asset_id: str
+    problem: str
 
 
 class ArtifactStore(Protocol):
@@ -79,15 +114,78 @@ class ArtifactStore(Protocol):
         ...
 
     def read(
-        self, asset_id: str, owner: str, start: int = 0, length: int | None = None
+        self,
+        asset_id: str,
+        owner: str,
+        start: int = 0,
+        length: int | None = None,
+        encoding: Encoding = "identity",
     ) -> Iterator[bytes]:
-        """Yield the bytes of a slice in chunks.
+        """Yield the bytes of a slice in chunks; what lies beyond the end is left out.
 
         Raises:
             UnknownAsset: The owner has no such asset; raised before the first chunk.
+            InvalidInput: There is no gzip form, or the slice begins or ends before byte 0.
         """
         ...
 
     def delete(self, asset_id: str, owner: str) -> None:
         """Drop the owner's record, and the bytes once nobody has one."""
         ...
+
+    def verify(self) -> Iterator[Fault]:
+        """Hash everything again and yield what is corrupt or missing."""
+        ...
+
+
+def checked_id(asset_id: str) -> str:
+    """The id itself, if it is one: only then may it become part of a path.
+
+    Raises:
+        UnknownAsset: It is no lower-case SHA-256.
+    """
+    if _SHA256.fullmatch(asset_id) is None:
+        raise UnknownAsset("no such asset: an id is a SHA-256 in 64 lower-case hexadecimal digits")
+    return asset_id
+
+
+def unknown(asset_id: str) -> UnknownAsset:
+    """The same answer for what does not exist and for what belongs to somebody else."""
+    return UnknownAsset(f"no such asset: {asset_id}; it may have been deleted")
+
+
+def owner_key(owner: str) -> str:
+    """A name for files: owners are free text, and free text can be a path."""
+    return hashlib.sha256(owner.encode()).hexdigest()
+
+
+def slice_of(
+    record: AssetRecord, encoding: Encoding, start: int, length: int | None
+) -> tuple[int, int]:
+    """First byte and end of what a read gives.
+
+    Raises:
+        InvalidInput: There is no gzip form, or the slice begins or ends before byte 0.
+    """
+    size = record.size_bytes(encoding)
+    if start < 0 or (length is not None and length < 0):
+        raise InvalidInput(f"a slice starts at 0 or later, got start={start}, length={length}")
+    end = size if length is None else min(size, start + length)
+    return min(start, size), max(end, min(start, size))
+
+
+def chunks_of(content: bytes | Path) -> Iterator[bytes]:
+    """The bytes, or those of the file, in chunks."""
+    if isinstance(content, Path):
+        with content.open("rb") as file:
+            while chunk := file.read(CHUNK_BYTES):
+                yield chunk
+    else:
+        view = memoryview(content)
+        for start in range(0, len(view), CHUNK_BYTES):
+            yield bytes(view[start : start + CHUNK_BYTES])
+
+
+def size_of(content: bytes | Path) -> int:
+    """How many bytes there are."""
+    return content.stat().st_size if isinstance(content, Path) else len(content)
