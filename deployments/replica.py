@@ -11,12 +11,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from models.core.device import cap_memory, choose_device
-from models.core.stores import open_store
 from pydantic import BaseModel, JsonValue
 
+from deployments.node_address import bind_to_node_address
 from models.core.capability import Capability, ModelCard, Run, Setup
+from models.core.device import cap_memory, choose_device
 from models.core.errors import Cancelled, CapabilityError
+from models.core.stores import open_store
 
 logger = logging.getLogger(__name__)
 
@@ -64,6 +65,7 @@ class Replica:
     """
 
     def __init__(self, spec: ReplicaSpec) -> None:
+        bind_to_node_address()
         self._spec = spec
         self._started = time.monotonic()
         self._device = choose_device(spec.num_gpus)

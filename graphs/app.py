@@ -2,15 +2,16 @@
 
 import asyncio
 from collections.abc import Mapping, Sequence
+from typing import Any, TypeAlias
 
 import ray
-from models.core.stores import open_store
 from pydantic import BaseModel
 from ray import serve
 from ray.serve import Application
 from ray.serve.handle import DeploymentHandle
 from starlette.types import ASGIApp
 
+from deployments.node_address import bind_to_node_address
 from deployments.replica import Replica, ReplicaReport, ReplicaSpec
 from graphs import __version__
 from graphs.calls import Calls, DeploymentState
@@ -18,6 +19,9 @@ from graphs.catalogue import CATALOGUE, Entry
 from graphs.gateway import build_api
 from graphs.principals import Doorkeeper
 from graphs.settings import Settings
+from models.core.stores import open_store
+
+Handle: TypeAlias = DeploymentHandle[Any]
 
 GATEWAY = "gateway"
 REPORT_TIMEOUT_S = 5.0
@@ -36,7 +40,7 @@ def build(settings: Settings) -> Application:
 def assemble(catalogue: Sequence[Entry], settings: Settings) -> Application:
     """Bind a replica for each entry, and the gateway over them."""
     use_gpus = settings.accelerator == "gpu" or (
-        settings.accelerator == "auto" and ray.cluster_resources().get("GPU", 0) > 0
+        settings.accelerator == "auto" and _gpus_in_cluster() > 0
     )
     handles = {entry.name: _bind(entry, settings, use_gpus) for entry in catalogue}
     share = settings.resources_of(GATEWAY)
@@ -44,6 +48,11 @@ def assemble(catalogue: Sequence[Entry], settings: Settings) -> Application:
         name=GATEWAY, ray_actor_options={"num_cpus": share.num_cpus, "num_gpus": 0}
     )(serve.ingress()(Gateway))
     return gateway.bind(tuple(catalogue), settings, handles)
+
+
+def _gpus_in_cluster() -> float:
+    resources: Mapping[str, float] = ray.cluster_resources()  # type: ignore[no-untyped-call]  # Ray
+    return resources.get("GPU", 0.0)
 
 
 def _bind(entry: Entry, settings: Settings, use_gpus: bool) -> Application:
@@ -65,7 +74,7 @@ def _bind(entry: Entry, settings: Settings, use_gpus: bool) -> Application:
 class RayBackend:
     """Reaches replicas through Serve's handles."""
 
-    def __init__(self, handles: Mapping[str, DeploymentHandle]) -> None:
+    def __init__(self, handles: Mapping[str, Handle]) -> None:
         self._handles = handles
         self._app_name = serve.get_replica_context().app_name
         self._states: Mapping[str, DeploymentState] = {}
@@ -78,7 +87,7 @@ class RayBackend:
         try:
             return await response
         except asyncio.CancelledError:
-            response.cancel()
+            response.cancel()  # type: ignore[no-untyped-call]  # Ray
             raise
 
     async def report(self, name: str) -> ReplicaReport:
@@ -103,14 +112,15 @@ class RayBackend:
         if application is None:
             return {}
         return {
-            name: DeploymentState(
-                status=str(overview.status.value),
-                message=overview.message,
-                running_replicas=overview.replica_states.get("RUNNING", 0),
-                target_replicas=sum(overview.replica_states.values()),
-            )
+            name: _state(overview.status.value, overview.message, overview.replica_states)
             for name, overview in application.deployments.items()
         }
+
+
+def _state(status: str, message: str, replicas: Mapping[Any, int]) -> DeploymentState:
+    """Ray's replica states are strings of a private enumeration."""
+    running = replicas.get("RUNNING", 0)
+    return DeploymentState(status, message, running, sum(replicas.values()))
 
 
 class Gateway:
@@ -120,8 +130,9 @@ class Gateway:
         self,
         catalogue: Sequence[Entry],
         settings: Settings,
-        handles: Mapping[str, DeploymentHandle],
+        handles: Mapping[str, Handle],
     ) -> None:
+        bind_to_node_address()
         self._catalogue = catalogue
         self._settings = settings
         self._handles = handles

@@ -3,10 +3,18 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
-from models.image.styles import STYLES
 from pydantic import BaseModel
 
+from models.image.render.styles import STYLES, Style
 from models.image.schema import ImageRequest, ImageResult
+
+
+@dataclass(frozen=True)
+class Table:
+    """Values of a capability that are known without its model."""
+
+    row: type[BaseModel]
+    rows: Callable[[], Sequence[BaseModel]]
 
 
 @dataclass(frozen=True)
@@ -22,7 +30,7 @@ class Entry:
         request: Body of the POST.
         result: Reply of the POST.
         idempotent: The same request may be run again after a replica died under it.
-        tables: Further GET routes, `/api/v1/{name}/{key}`, of values known without the model.
+        tables: Further GET routes, `/api/v1/{name}/{key}`.
     """
 
     name: str
@@ -32,7 +40,7 @@ class Entry:
     request: type[BaseModel]
     result: type[BaseModel]
     idempotent: bool = True
-    tables: dict[str, Callable[[], Sequence[BaseModel]]] = field(default_factory=dict)
+    tables: dict[str, Table] = field(default_factory=dict)
 
 
 CATALOGUE: tuple[Entry, ...] = (
@@ -43,6 +51,6 @@ CATALOGUE: tuple[Entry, ...] = (
         model="models.image.model:ImageModel",
         request=ImageRequest,
         result=ImageResult,
-        tables={"styles": lambda: STYLES},
+        tables={"styles": Table(Style, lambda: STYLES)},
     ),
 )

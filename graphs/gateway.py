@@ -1,12 +1,11 @@
 """The HTTP interface: routes over the catalogue, the assets, and the state of the service."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
 from fastapi import Depends, FastAPI, Request
 from fastapi.openapi.utils import get_openapi
 from fastapi.responses import JSONResponse
-from starlette.types import ASGIApp
 
 from graphs import problems
 from graphs.calls import Calls
@@ -30,7 +29,7 @@ def build_api(
     *,
     version: str,
     max_body_bytes: int,
-) -> ASGIApp:
+) -> FastAPI:
     """The whole application, ready for any ASGI server.
 
     Args:
@@ -44,8 +43,9 @@ def build_api(
     # FastAPI's own documentation pages load scripts from elsewhere and know no keys.
     api = FastAPI(title="Orrery", version=version, openapi_url=None)
     problems.install(api)
+    api.add_middleware(Admission, max_body_bytes=max_body_bytes)
 
-    def admit(scope: str) -> Callable[[Request], Principal]:
+    def admit(scope: str) -> Callable[[Request], Awaitable[Principal]]:
         async def principal(request: Request) -> Principal:
             client = request.client.host if request.client else None
             caller = doorkeeper.admit(request.headers, client)
@@ -63,7 +63,7 @@ def build_api(
     async def openapi() -> JSONResponse:
         return JSONResponse(describe_api(api))
 
-    return problems.CatchAll(Admission(api, max_body_bytes))
+    return api
 
 
 def describe_api(api: FastAPI) -> dict[str, Any]:

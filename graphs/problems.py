@@ -9,7 +9,7 @@ from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
-from starlette.types import Receive, Scope, Send
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from models.core import errors
 from models.core.errors import CapabilityError
@@ -38,6 +38,18 @@ class WrongMethod(CapabilityError):
     code, status, title = "wrong-method", 405, "Method not allowed"
 
 
+class PreconditionFailed(CapabilityError):
+    """A condition of the request does not hold."""
+
+    code, status, title = "precondition-failed", 412, "Precondition failed"
+
+
+class RangeNotSatisfiable(CapabilityError):
+    """The range lies beyond the asset."""
+
+    code, status, title = "range-not-satisfiable", 416, "Range not satisfiable"
+
+
 class UnsupportedMedia(CapabilityError):
     """The body is not JSON, or is compressed."""
 
@@ -58,8 +70,10 @@ PROBLEMS: tuple[type[CapabilityError], ...] = (
     UnknownRoute,
     WrongMethod,
     errors.Conflict,
+    PreconditionFailed,
     errors.TooLarge,
     UnsupportedMedia,
+    RangeNotSatisfiable,
     errors.InvalidInput,
     errors.CapacityExceeded,
     errors.Cancelled,
@@ -139,20 +153,20 @@ async def _http_error(request: Request, error: Exception) -> JSONResponse:
 
 
 class CatchAll:
-    """Outermost middleware: what nothing else caught becomes a problem with an id to look up.
+    """Middleware: what nothing else caught becomes a problem with an id to look up.
 
-    Starlette's own handler of `Exception` raises again after answering, which Serve would log
-    and answer a second time.
+    Starlette's own handler of `Exception` raises again after answering, and Serve would log it
+    a second time.
     """
 
-    def __init__(self, app: FastAPI) -> None:
+    def __init__(self, app: ASGIApp) -> None:
         self._app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass on, and answer 500 if nothing was sent before the error."""
         started = False
 
-        async def watch(message: Any) -> None:  # noqa: ANN401 - an ASGI message
+        async def watch(message: Message) -> None:
             nonlocal started
             started = started or message["type"] == "http.response.start"
             await send(message)
@@ -170,6 +184,7 @@ class CatchAll:
 
 def install(api: FastAPI) -> None:
     """Answer every error of the application as a problem."""
+    api.add_middleware(CatchAll)
     api.add_exception_handler(CapabilityError, _capability_error)
     api.add_exception_handler(RequestValidationError, _invalid)
     api.add_exception_handler(HTTPException, _http_error)

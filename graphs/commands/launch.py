@@ -1,4 +1,4 @@
-"""`serve run` in a Ray of its own that only this machine can reach.
+"""`serve run` in a Ray of its own.
 
 Run by `orrery serve` as a process of its own: `python -m graphs.commands.launch CONFIG`.
 """
@@ -23,16 +23,11 @@ def _follow_parent(parent: int) -> None:
 
 
 def main(config: str) -> None:
-    """Start Ray on loopback, then do exactly what `serve run CONFIG` does."""
+    """Start Ray, then do exactly what `serve run CONFIG` does."""
     # A background shell makes its children ignore the signal by which they are stopped.
     signal.signal(signal.SIGINT, signal.default_int_handler)
     threading.Thread(target=_follow_parent, args=(os.getppid(),), daemon=True).start()
-    ray.init(
-        address="local",
-        namespace="serve",
-        include_dashboard=False,
-        _node_ip_address="127.0.0.1",
-    )
+    ray.init(address="local", namespace="serve", include_dashboard=False)
     serve_cli.main(["run", config], standalone_mode=False)
 
 

@@ -16,13 +16,14 @@ import psutil
 import yaml
 
 from graphs.commands.failure import Failure
+from graphs.commands.ports import holder_of
 from graphs.commands.terminal import Subcommands, say
 from graphs.settings import Settings
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 LOOPBACK = {"127.0.0.1", "localhost", "::1"}
 START_LIMIT_S = 600.0
-GRACE_S = 8.0
+GRACE_S = 6.0
 POLL_S = 0.25
 LOG_TAIL_LINES = 30
 
@@ -102,6 +103,8 @@ class Service:
     def _environment(self) -> dict[str, str]:
         own = {
             "RAY_ADDRESS": "local",  # never join a Ray that is already on the machine
+            # Elsewhere than on Linux this is the default: all of Ray's own ports on loopback.
+            "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0",
             "RAY_TMPDIR": str(self._folder),
             "RAY_USAGE_STATS_ENABLED": "0",
             "PYTHONUNBUFFERED": "1",
@@ -171,15 +174,9 @@ def _check_address(host: str, port: int) -> None:
             f"refusing to bind {host} without API keys: create one with `orrery keys add --file "
             "keys.json --owner NAME` and set ORRERY_KEYS_FILE, or leave --host out"
         )
-    for connection in psutil.net_connections("tcp"):
-        busy = connection.status == psutil.CONN_LISTEN and connection.laddr.port == port
-        if busy and connection.laddr.ip in {host, "0.0.0.0", "::", "127.0.0.1"}:  # noqa: S104
-            by = (
-                psutil.Process(connection.pid).name()
-                if connection.pid
-                else "another user's process"
-            )
-            raise Failure(
-                f"port {port} is taken by {by} (pid {connection.pid or 'unknown'}); choose another: "
-                f"`orrery serve --port {port + 1}` or `make serve PORT={port + 1}`"
-            )
+    holder = holder_of(host, port)
+    if holder is not None:
+        raise Failure(
+            f"port {port} is taken by {holder}; choose another: `orrery serve --port {port + 1}` "
+            f"or `make serve PORT={port + 1}`"
+        )

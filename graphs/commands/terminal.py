@@ -1,8 +1,10 @@
 """Words on the terminal."""
 
 import argparse
+from typing import TypeAlias
 
-Subcommands = argparse._SubParsersAction[argparse.ArgumentParser]  # noqa: SLF001 - has no public name
+Subcommands: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"
+"""What `add_subparsers` gives; the standard library has no public name for it."""
 
 
 def say(line: str = "") -> None:

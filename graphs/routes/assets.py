@@ -1,17 +1,19 @@
 """The bytes of what was made, over HTTP as RFC 9110 has it."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from datetime import UTC, datetime
 from typing import Annotated
 
 from fastapi import APIRouter, Depends, Request
 from fastapi.responses import Response, StreamingResponse
-from models.delivery.answer import Answer, Representation, answer
 
 from graphs.principals import Doorkeeper, Principal
+from graphs.problems import PreconditionFailed, RangeNotSatisfiable, problem, request_id_of
 from models.core.artifacts import ASSET_ROUTE, ArtifactStore
+from models.core.errors import CapabilityError
+from models.delivery import Answer, Representation, answer
 
-Admit = Callable[[str], Callable[[Request], Principal]]
+Admit = Callable[[str], Callable[[Request], Awaitable[Principal]]]
 
 
 def asset_routes(store: ArtifactStore, doorkeeper: Doorkeeper, admit: Admit) -> APIRouter:
@@ -26,19 +28,18 @@ def asset_routes(store: ArtifactStore, doorkeeper: Doorkeeper, admit: Admit) -> 
     def asset(asset_id: str, request: Request, caller: Annotated[Principal, caller_of]) -> Response:
         """The bytes, whole or in ranges; 304 where the client has them already."""
         record = store.stat(asset_id, caller.owner)
-        representation = Representation(
-            id=record.asset.id,
-            media_type=record.asset.media_type,
-            size_bytes=record.asset.size_bytes,
-            gzip_bytes=record.gzip_bytes,
-            last_modified=record.asset.created_at,
-            filename=record.asset.filename,
-        )
         found = answer(
-            request.method, request.headers, representation, public=public, now=datetime.now(UTC)
+            request.method,
+            request.headers,
+            Representation.of(record),
+            public=public,
+            now=datetime.now(UTC),
         )
+        headers = dict(found.headers)
+        if found.status >= PreconditionFailed.status:
+            return _refusal(found.status, headers, request)
         body = _chunks(store, asset_id, caller.owner, found)
-        return StreamingResponse(body, found.status, dict(found.headers))
+        return StreamingResponse(body, found.status, headers)
 
     return router
 
@@ -48,4 +49,16 @@ def _chunks(store: ArtifactStore, asset_id: str, owner: str, found: Answer) -> I
         if isinstance(part, bytes):
             yield part
         else:
-            yield from store.read(asset_id, owner, part.start, part.length, found.coding)
+            yield from store.read(asset_id, owner, part.start, part.length, found.encoding)
+
+
+def _refusal(status: int, headers: dict[str, str], request: Request) -> Response:
+    """A problem that keeps what the refusal says of the asset."""
+    refusals: dict[int, CapabilityError] = {
+        412: PreconditionFailed("the asset is not the one that the condition names"),
+        416: RangeNotSatisfiable("no byte of the asset is in the range; see Content-Range"),
+    }
+    response = problem(refusals[status], request_id_of(request))
+    if "Content-Range" in headers:
+        response.headers["Content-Range"] = headers["Content-Range"]
+    return response

@@ -1,18 +1,18 @@
 """The routes of one capability, made from its catalogue entry."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Annotated
 
 from fastapi import APIRouter, Depends, Request
 from pydantic import BaseModel
 
 from graphs.calls import Calls
-from graphs.catalogue import Entry
+from graphs.catalogue import Entry, Table
 from graphs.principals import Principal
 from graphs.problems import request_id_of
 from graphs.schema import Models
 
-Admit = Callable[[str], Callable[[Request], Principal]]
+Admit = Callable[[str], Callable[[Request], Awaitable[Principal]]]
 
 
 def capability_routes(entry: Entry, calls: Calls, admit: Admit) -> APIRouter:
@@ -45,15 +45,14 @@ def capability_routes(entry: Entry, calls: Calls, admit: Admit) -> APIRouter:
             f"/api/v1/{entry.name}/{name}",
             summary=f"{name.capitalize()} of {entry.name}",
             operation_id=f"{entry.name}_{name}",
+            response_model=dict[str, list[table.row]],  # type: ignore[name-defined]  # known here
             dependencies=[admitted],
         )(_listing(name, table))
     return router
 
 
-def _listing(
-    name: str, table: Callable[[], Sequence[BaseModel]]
-) -> Callable[[], dict[str, Sequence[BaseModel]]]:
+def _listing(name: str, table: Table) -> Callable[[], dict[str, Sequence[BaseModel]]]:
     def listing() -> dict[str, Sequence[BaseModel]]:
-        return {name: table()}
+        return {name: table.rows()}
 
     return listing

@@ -1,7 +1,7 @@
 """The contract between a capability, its replica and the gateway."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol, TypeVar
 
@@ -68,6 +68,14 @@ class Run:
         """
         if self.cancelled():
             raise Cancelled("the caller left before the answer was ready")
+
+    def part(self, number: int, count: int) -> "Run":
+        """This run as seen by one of `count` equal parts: its progress is a share of the whole."""
+
+        def progress(fraction: float, stage: str) -> None:
+            self.progress((number + fraction) / count, stage)
+
+        return replace(self, progress=progress)
 
 
 @dataclass(frozen=True)

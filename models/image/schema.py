@@ -12,7 +12,7 @@ MAX_PROMPT_CHARACTERS = 1000
 MAX_IMAGES = 4
 MAX_OBJECTS = 8
 MIN_SIDE_PX, MAX_SIDE_PX = 64, 2048
-MAX_PIXELS = 2048 * 2048
+MAX_SEED = 2**31
 
 Hex = Annotated[str, Field(pattern=r"^#[0-9a-f]{6}$", description="sRGB colour, `#rrggbb`")]
 Unit = Annotated[float, Field(ge=0, le=1)]
@@ -103,7 +103,7 @@ class ImageRequest(Value):
     model: str = Field("scene", max_length=200, description="see /api/v1/image/models")
     size: str = Field("512x512", pattern=r"^\d{1,5}x\d{1,5}$", description="width x height, pixels")
     n: int = Field(1, ge=1, le=MAX_IMAGES)
-    seed: int | None = Field(None, ge=0, lt=2**31, description="drawn at random if absent")
+    seed: int | None = Field(None, ge=0, lt=MAX_SEED, description="drawn at random if absent")
     format: Format = "png"
     quality: Literal["draft", "standard", "high"] = "standard"
 

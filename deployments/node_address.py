@@ -1,0 +1,25 @@
+"""Keeps the port on which replicas call each other off foreign networks."""
+
+from typing import Any
+
+import ray.util
+from ray.serve._private import replica as serve_replica
+
+ANY_ADDRESS = "[::]"
+
+
+def bind_to_node_address() -> None:
+    """Make this process's replica listen on the node's own address instead of all of them.
+
+    Serve opens an unauthenticated gRPC server on every interface for calls between replicas, in
+    which requests are pickled; there is no option for its address. Its peers reach it under the
+    node's address, which is loopback on a laptop. Call it from a replica's constructor: the
+    server is started right after.
+    """
+    add_port = serve_replica.add_port_to_grpc_server
+
+    def add_node_port(server: Any, address: str) -> int:  # noqa: ANN401 - grpc has no types
+        port: int = add_port(server, address.replace(ANY_ADDRESS, ray.util.get_node_ip_address()))
+        return port
+
+    serve_replica.add_port_to_grpc_server = add_node_port

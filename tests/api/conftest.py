@@ -1,0 +1,93 @@
+"""The gateway's routes over ASGI: no Ray, no sockets."""
+
+from collections.abc import AsyncIterator, Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import httpx
+import pytest
+from pydantic import BaseModel
+
+from deployments.replica import ReplicaReport
+from graphs.calls import Calls, DeploymentState
+from graphs.catalogue import Entry
+from graphs.gateway import build_api
+from graphs.principals import Doorkeeper
+from models.core.capability import Run, Setup
+from models.core.errors import CapabilityError
+from models.core.local_store import LocalArtifactStore
+from tests.probe import PROBE, Probe
+
+Failures = list[Exception]
+
+
+@dataclass
+class InProcess:
+    """A `Backend` that runs the probe in this process, after the failures it was told of."""
+
+    probe: Probe
+    failures: Failures = field(default_factory=list)
+    states: dict[str, DeploymentState] = field(default_factory=dict)
+    runs: int = 0
+
+    async def run(self, entry: Entry, request: BaseModel, owner: str, request_id: str) -> object:
+        self.runs += 1
+        if self.failures:
+            raise self.failures.pop(0)
+        try:
+            return self.probe.run(entry.request.model_validate(request), Run(owner, request_id))
+        except CapabilityError as error:
+            return error
+
+    async def report(self, name: str) -> ReplicaReport:
+        if self.failures:
+            raise self.failures.pop(0)
+        return ReplicaReport(self.probe.cards(), 1, 12.5, 0.0, "cpu")
+
+    async def deployments(self) -> Mapping[str, DeploymentState]:
+        return self.states
+
+
+@dataclass
+class Api:
+    """The application under test, its store and its backend."""
+
+    store: LocalArtifactStore
+    backend: InProcess
+    max_body_bytes: int = 4096
+
+    def client(
+        self, keys_file: Path | None = None, peer: str = "127.0.0.1", host: str = "localhost"
+    ) -> httpx.AsyncClient:
+        app = build_api(
+            (PROBE,),
+            Calls(self.backend),
+            self.store,
+            Doorkeeper(keys_file, ("localhost", "127.0.0.1", "[::1]")),
+            version="0",
+            max_body_bytes=self.max_body_bytes,
+        )
+        transport = httpx.ASGITransport(app, client=(peer, 40000))
+        return httpx.AsyncClient(transport=transport, base_url=f"http://{host}:8000")
+
+
+@pytest.fixture
+def api(tmp_path: Path) -> Api:
+    store = LocalArtifactStore(tmp_path / "assets", min_free_bytes=0)
+    probe = Probe(Setup(store=store, device="cpu", cache_dir=tmp_path))
+    ready = {"probe": DeploymentState("HEALTHY", "", 1, 1)}
+    return Api(store, InProcess(probe, states=ready))
+
+
+@pytest.fixture
+async def client(api: Api) -> AsyncIterator[httpx.AsyncClient]:
+    async with api.client() as client:
+        yield client
+
+
+@pytest.fixture
+def anyio_backend() -> str:
+    return "asyncio"
+
+
+Factory = Callable[..., httpx.AsyncClient]
