@@ -33,7 +33,6 @@ def s3() -> Iterator[RemoteArtifactStore]:
         "s3://orrery/assets",
         key="test",
         secret="test",  # noqa: S106
-        client_kwargs={"region_name": "us-east-1"},
         endpoint_url=f"http://{host}:{port}",
     )
     store._fs.mkdir("orrery")
