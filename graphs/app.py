@@ -11,6 +11,7 @@ from ray.serve import Application
 from ray.serve.handle import DeploymentHandle
 from starlette.types import ASGIApp
 
+from deployments.logs import join_serve_log
 from deployments.node_address import bind_to_node_address
 from deployments.replica import Replica, ReplicaReport, ReplicaSpec
 from graphs import __version__
@@ -133,6 +134,7 @@ class Gateway:
         handles: Mapping[str, Handle],
     ) -> None:
         bind_to_node_address()
+        join_serve_log()
         self._catalogue = catalogue
         self._settings = settings
         self._handles = handles

@@ -254,7 +254,7 @@ PUT_MANY = textwrap.dedent(
 
 def start(root: Path, count: int, owner: str) -> subprocess.Popen:
     command = [sys.executable, "-c", PUT_MANY, str(root), str(count), owner]
-    process = subprocess.Popen(command, stdout=subprocess.PIPE)  # noqa: S603
+    process = subprocess.Popen(command, stdout=subprocess.PIPE)
     assert process.stdout.readline() == b"ready\n"
     return process
 
