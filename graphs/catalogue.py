@@ -1,9 +1,9 @@
 """Every capability, one entry each: adding one here is all it takes to serve it."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from pydantic import BaseModel
+from pydantic import BaseModel, JsonValue
 
 from models.image.render.styles import STYLES, Style
 from models.image.schema import ImageRequest, ImageResult
@@ -29,6 +29,7 @@ class Entry:
             pull in a deep-learning library.
         request: Body of the POST.
         result: Reply of the POST.
+        example: A request worth pasting: shown by OpenAPI, run by the contract tests.
         idempotent: The same request may be run again after a replica died under it.
         tables: Further GET routes, `/api/v1/{name}/{key}`.
     """
@@ -39,6 +40,7 @@ class Entry:
     model: str
     request: type[BaseModel]
     result: type[BaseModel]
+    example: Mapping[str, JsonValue]
     idempotent: bool = True
     tables: dict[str, Table] = field(default_factory=dict)
 
@@ -51,6 +53,7 @@ CATALOGUE: tuple[Entry, ...] = (
         model="models.image.model:ImageModel",
         request=ImageRequest,
         result=ImageResult,
+        example={"prompt": "a chrome teapot next to two red apples on a wooden table", "seed": 7},
         tables={"styles": Table(Style, lambda: STYLES)},
     ),
 )

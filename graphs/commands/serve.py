@@ -1,6 +1,7 @@
 """`orrery serve`: start the service, wait until it is warm, stop all of it and nothing else."""
 
 import argparse
+import contextlib
 import os
 import shutil
 import signal
@@ -15,7 +16,7 @@ import httpx
 import psutil
 import yaml
 
-from graphs.commands.failure import Failure
+from graphs.commands.failure import DEPLOY_FAILED, Failure
 from graphs.commands.ports import holder_of
 from graphs.commands.terminal import Subcommands, say
 from graphs.settings import Settings
@@ -127,8 +128,9 @@ class Service:
             # With keys configured the gateway refuses us; Serve admits it only when warm.
             if answer is not None and answer.status_code in {200, 401}:
                 return True
-            if "DEPLOY_FAILED" in self._log.read_text(errors="replace"):
-                raise Failure(f"the application could not be deployed:\n{self._tail()}")
+            log = self._log.read_text(errors="replace")
+            if DEPLOY_FAILED in log:
+                raise Failure(f"the service cannot start: {log[log.index(DEPLOY_FAILED) :]}")
             time.sleep(POLL_S)
         return False
 
@@ -149,26 +151,26 @@ class Service:
         """Let Serve end what it runs, then end what is left of our own Ray."""
         say("Stopping ...")
         started = time.monotonic()
+        family = _family(process.pid)
         if process.poll() is None:
             process.send_signal(signal.SIGINT)
             try:
                 process.wait(GRACE_S)
             except subprocess.TimeoutExpired:
                 process.kill()
-        left = [found for found in psutil.process_iter() if self._is_ours(found)]
-        for found in left:
-            try:
-                found.kill()
-            except psutil.NoSuchProcess:
-                continue
-        psutil.wait_procs(left, timeout=2)
+        # Ray rewrites the titles and environments of its processes: only ancestry tells.
+        for member in family:
+            with contextlib.suppress(psutil.NoSuchProcess):
+                member.kill()
+        psutil.wait_procs(family, timeout=2)
         say(f"Stopped after {time.monotonic() - started:.1f} s.")
 
-    def _is_ours(self, found: psutil.Process) -> bool:
-        try:
-            return found.environ().get("RAY_TMPDIR") == str(self._folder)
-        except psutil.Error:
-            return False
+
+def _family(pid: int) -> list[psutil.Process]:
+    try:
+        return psutil.Process(pid).children(recursive=True)
+    except psutil.NoSuchProcess:
+        return []
 
 
 def _log_folder(config: dict[str, dict[str, object]]) -> Path:
