@@ -1,0 +1,136 @@
+"""The log of accepted payments and reports: what the state is rebuilt from.
+
+SQLite in WAL mode. A committed request survives the death of the process; with `sync` it also
+survives a power cut, at one fsync a request. Several replicas on one node may share a file: each
+reads what the others wrote before it adds its own, within one exclusive transaction.
+"""
+
+import sqlite3
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+
+from models.core.durable import make_folder
+from models.core.errors import ModelUnavailable, StorageFull
+from models.fraud.payments import Payment
+from models.fraud.velocity import Accepted
+
+BUSY_S = 5.0
+SCHEMA = """
+CREATE TABLE IF NOT EXISTS payment (
+    seq INTEGER PRIMARY KEY AUTOINCREMENT, owner TEXT NOT NULL, event_id TEXT NOT NULL, at_s REAL NOT NULL,
+    customer TEXT NOT NULL, terminal TEXT NOT NULL, cents INTEGER NOT NULL, device TEXT NOT NULL,
+    country TEXT NOT NULL, permille INTEGER NOT NULL, features BLOB NOT NULL,
+    UNIQUE (owner, event_id)
+) STRICT;
+CREATE TABLE IF NOT EXISTS report (
+    seq INTEGER PRIMARY KEY AUTOINCREMENT, owner TEXT NOT NULL, event_id TEXT NOT NULL, fraud INTEGER NOT NULL,
+    reported_at_s REAL NOT NULL, source TEXT NOT NULL
+) STRICT;
+"""
+COLUMNS = "event_id, at_s, customer, terminal, cents, device, country, permille"
+INSERT = f"INSERT INTO payment (owner, {COLUMNS}, features) VALUES ({', '.join('?' * 10)})"  # noqa: S608  # constants
+SINCE = f"SELECT seq, owner, {COLUMNS} FROM payment WHERE seq > ? ORDER BY seq"  # noqa: S608  # constants
+FIND = f"SELECT {COLUMNS}, features FROM payment WHERE owner = ? AND event_id = ?"  # noqa: S608  # constants
+
+
+class Entry(NamedTuple):
+    """An accepted payment and the features it was judged by."""
+
+    owner: str
+    accepted: Accepted
+    features: Sequence[float]
+
+
+class Journal:
+    """Appends and reads back.
+
+    Args:
+        path: Of the file; its folder is made.
+        sync: Wait for the disk on every commit.
+
+    Raises:
+        ModelUnavailable: The file cannot be opened.
+    """
+
+    def __init__(self, path: Path, *, sync: bool = False) -> None:
+        try:
+            make_folder(path.parent)
+            self._db = sqlite3.connect(path, timeout=BUSY_S, isolation_level=None)
+            self._db.execute("PRAGMA journal_mode = WAL")
+            self._db.execute(f"PRAGMA synchronous = {'FULL' if sync else 'NORMAL'}")
+            self._db.executescript(SCHEMA)
+        except (sqlite3.Error, OSError) as error:
+            raise ModelUnavailable(f"{path} cannot be opened: {error}; see its folder") from error
+
+    @contextmanager
+    def transaction(self) -> Iterator[None]:
+        """All or nothing, one writer at a time.
+
+        Raises:
+            StorageFull: Nothing was written, for lack of room or because the file is not writable.
+        """
+        try:
+            self._db.execute("BEGIN IMMEDIATE")
+            try:
+                yield
+                self._db.execute("COMMIT")
+            except BaseException:
+                if self._db.in_transaction:
+                    self._db.execute("ROLLBACK")
+                raise
+        except sqlite3.Error as error:
+            raise StorageFull(f"the payments could not be recorded: {error}") from error
+
+    def append(self, entries: Sequence[Entry]) -> None:
+        """Add payments; within a transaction."""
+        rows = [
+            (e.owner, *e.accepted.payment, e.accepted.permille, np.float32(e.features).tobytes())
+            for e in entries
+        ]
+        self._db.executemany(INSERT, rows)
+
+    def payments_after(self, seq: int) -> Iterator[tuple[int, str, Accepted]]:
+        """Payments added after a sequence number, with theirs and their owner."""
+        for row in self._db.execute(SINCE, (seq,)):
+            yield row[0], row[1], _accepted(row[2:])
+
+    def find(self, owner: str, event_id: str) -> Entry | None:
+        """An earlier payment of this owner."""
+        row = self._db.execute(FIND, (owner, event_id)).fetchone()
+        if row is None:
+            return None
+        return Entry(owner, _accepted(row[:8]), np.frombuffer(row[8], np.float32).tolist())
+
+    def report(self, owner: str, event_id: str, fraud: bool, at_s: float, source: str) -> None:
+        """Add what became known of a payment; within a transaction."""
+        self._db.execute(
+            "INSERT INTO report (owner, event_id, fraud, reported_at_s, source) VALUES (?,?,?,?,?)",
+            (owner, event_id, int(fraud), at_s, source),
+        )
+
+    def frauds_after(self, seq: int) -> Iterator[tuple[int, str, str, float]]:
+        """Reported frauds after a sequence number: theirs, owner, event and time of the report."""
+        yield from self._db.execute(
+            "SELECT seq, owner, event_id, reported_at_s FROM report "
+            "WHERE fraud = 1 AND seq > ? ORDER BY seq",
+            (seq,),
+        )
+
+    def forget_before(self, at_s: float) -> int:
+        """Drop payments and reports older than a time; how many payments went."""
+        with self.transaction():
+            gone = self._db.execute("DELETE FROM payment WHERE at_s < ?", (at_s,)).rowcount
+            self._db.execute("DELETE FROM report WHERE reported_at_s < ?", (at_s,))
+        return gone
+
+    def close(self) -> None:
+        """Release the file."""
+        self._db.close()
+
+
+def _accepted(row: Sequence[object]) -> Accepted:
+    return Accepted(Payment(*row[:7]), int(row[7]))  # type: ignore[arg-type, call-overload]  # STRICT columns
