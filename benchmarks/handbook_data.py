@@ -1,7 +1,7 @@
 """Simulated card payments of the Fraud Detection Handbook: loading, its features, its measures."""
 
-import heapq
 import sys
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -10,9 +10,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow.dataset
 
-from models.fraud.features import LABEL_DELAY_S, NAMES
 from models.fraud.payments import Payment
-from models.fraud.velocity import Accepted, Velocity
 
 START_S = datetime(2018, 4, 1, tzinfo=UTC).timestamp()
 DAY_S = 86_400
@@ -47,29 +45,19 @@ def load(folder: Path) -> Payments:
     return Payments(t_s[order], customer[order], terminal[order], cents[order], fraud)
 
 
-def streamed_features(payments: Payments) -> Array:
-    """Send every payment through the state that serves, frauds being reported after the delay."""
-    velocity, waiting = Velocity(), list[tuple[float, int, Accepted]]()
-    rows = np.empty((len(payments.t_s), len(NAMES)), np.float32)
-    columns = zip(
+def labelled(payments: Payments) -> Iterator[tuple[Payment, bool]]:
+    """The payments as the service takes them, with their labels."""
+    columns = (
         (payments.t_s + START_S).tolist(),
         map(str, payments.customer.tolist()),
         map(str, payments.terminal.tolist()),
         payments.cents.tolist(),
         payments.fraud.tolist(),
-        strict=True,
     )
-    for number, (at_s, customer, terminal, cents, fraud) in enumerate(columns):
-        while waiting and waiting[0][0] <= at_s:
-            velocity.report_fraud(heapq.heappop(waiting)[2], at_s)
-        payment = Payment(str(number), at_s, customer, terminal, cents)
-        rows[number], accepted = velocity.features(payment)
-        velocity.accept(accepted)
-        if fraud:
-            heapq.heappush(waiting, (at_s + LABEL_DELAY_S, number, accepted))
+    for number, (at_s, customer, terminal, cents, fraud) in enumerate(zip(*columns, strict=True)):
         if number % 200_000 == 0:
             print(f"{number} payments streamed", file=sys.stderr)
-    return rows
+        yield Payment(str(number), at_s, customer, terminal, cents), fraud
 
 
 def book_features(payments: Payments) -> Array:

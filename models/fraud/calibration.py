@@ -69,15 +69,32 @@ def fit_isotonic(margins: Floats, fraud: npt.NDArray[np.bool_]) -> Calibration:
 
 
 def expected_calibration_error(
-    probabilities: Floats, fraud: npt.NDArray[np.bool_], bins: int = 20
+    probabilities: Floats,
+    fraud: npt.NDArray[np.bool_],
+    *,
+    bins: int = 15,
+    equal_count: bool = False,
 ) -> float:
-    """Mean gap between predicted and observed share of fraud, in bins of equal count."""
-    order = np.argsort(probabilities, kind="stable")
+    """Mean gap between predicted and observed share of fraud over bins.
+
+    Args:
+        probabilities: `(N,)`.
+        fraud: `(N,)`.
+        bins: How many.
+        equal_count: Bins hold equally many payments instead of spanning equal widths; with rare
+            frauds the chance error within each bin then dominates.
+
+    Source: Guo et al. 2017, arXiv:1706.04599, eq. 3.
+    """
+    if equal_count:
+        parts = np.array_split(np.argsort(probabilities, kind="stable"), bins)
+    else:
+        place = np.minimum((probabilities * bins).astype(int), bins - 1)
+        parts = [np.flatnonzero(place == number) for number in range(bins)]
     gaps = [
-        abs(float(np.sum(probabilities[part])) - float(np.sum(fraud[part])))
-        for part in np.array_split(order, bins)
+        abs(float(np.sum(probabilities[part])) - float(np.sum(fraud[part]))) for part in parts
     ]
-    return math.fsum(gaps) / len(order)
+    return math.fsum(gaps) / len(probabilities)
 
 
 def _out_of_order(before: Sequence[float], after: Sequence[float]) -> bool:

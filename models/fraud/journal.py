@@ -98,6 +98,15 @@ class Journal:
         for row in self._db.execute(SINCE, (seq,)):
             yield row[0], row[1], _accepted(row[2:])
 
+    def newest_s(self) -> float | None:
+        """Latest event time; `None` if nothing is on record."""
+        latest: float | None = self._db.execute("SELECT max(at_s) FROM payment").fetchone()[0]
+        return latest
+
+    def last_payment(self) -> int:
+        """Sequence number of the newest payment, 0 if there is none."""
+        return int(self._db.execute("SELECT coalesce(max(seq), 0) FROM payment").fetchone()[0])
+
     def find(self, owner: str, event_id: str) -> Entry | None:
         """An earlier payment of this owner."""
         row = self._db.execute(FIND, (owner, event_id)).fetchone()

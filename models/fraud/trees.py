@@ -8,7 +8,6 @@ each split gets the change of the expected leaf value. They add up to the margin
 Shapley values; callers name the method.
 """
 
-import json
 import math
 from collections.abc import Mapping
 from typing import Any
@@ -71,6 +70,18 @@ class PackedTrees:
         shares[-1] = self._bias
         return self._base + float(self._value[path[-1]].sum()), shares
 
+    def probes(self, count: int) -> Row:
+        """Rows on and beside the thresholds, a tenth of the values missing: `(count, features)`."""
+        generator = np.random.default_rng(0)
+        rows = generator.standard_normal((count, self.feature_count)).astype(np.float32)
+        for feature in range(self.feature_count):
+            inner = np.isfinite(self._threshold) & (self._feature == feature)
+            if inner.any():
+                rows[:, feature] = generator.choice(self._threshold[inner], count)
+        rows += rows * generator.choice(np.float32([-1e-3, 0, 1e-3]), rows.shape)
+        rows[generator.random(rows.shape) < 0.1] = np.nan
+        return rows
+
     def _path(self, row: Row) -> npt.NDArray[np.intp]:
         """Nodes passed: `(levels + 1, trees)`, the last row being the leaves."""
         path = np.empty((self._levels + 1, len(self._roots)), np.intp)
@@ -126,7 +137,3 @@ def _depth(left: npt.NDArray[Any], right: npt.NDArray[Any]) -> npt.NDArray[Any]:
             depth[[left[node], right[node]]] = depth[node] + 1
     return depth
 
-
-def parse(content: bytes) -> PackedTrees:
-    """Pack a model from the bytes of its JSON file."""
-    return PackedTrees(json.loads(content))

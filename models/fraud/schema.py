@@ -1,0 +1,140 @@
+"""What the fraud capability takes and gives: the contract of its route and its workflow step."""
+
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal
+
+from pydantic import (
+    AwareDatetime,
+    Discriminator,
+    Field,
+    ModelWrapValidatorHandler,
+    TypeAdapter,
+    ValidationError,
+    WrapValidator,
+    model_validator,
+)
+
+from models.core.capability import Value
+from models.fraud.costs import Decision, ExpectedLoss
+from models.fraud.reasons import Reason
+from models.fraud.rules import RuleHit
+
+MAX_EVENTS = 10_000
+
+Name = Annotated[str, Field(min_length=1, max_length=128)]
+
+
+class Transaction(Value):
+    """A card or account payment.
+
+    The same `event_id` sent again is answered again and counted once.
+    """
+
+    kind: Literal["transaction"]
+    event_id: Name
+    at: AwareDatetime = Field(description="when it happened, with an offset; may arrive late")
+    customer_id: Name
+    terminal_id: Name = Field(description="where it was made: a terminal, a shop, a payee")
+    amount: float = Field(
+        gt=0, le=1e9, allow_inf_nan=False, description="in one currency throughout"
+    )
+    device_id: Name | None = None
+    country: str | None = Field(None, pattern=r"^[A-Z]{2}$", description="of the customer, ISO 3166")
+    channel: str | None = Field(None, max_length=40, description="for rules")
+    merchant_category: str | None = Field(None, max_length=40, description="for rules")
+
+
+class Unreadable(Value):
+    """An event that is not valid; answered in its place, so that the others are judged."""
+
+    kind: Literal["unreadable"] = "unreadable"
+    detail: str
+
+
+Event = Transaction
+_EVENT: TypeAdapter[Event] = TypeAdapter(Event)
+
+
+def _or_unreadable(value: Any, handler: ModelWrapValidatorHandler[Any]) -> Event | Unreadable:  # noqa: ANN401  # what the caller sent
+    if isinstance(value, Unreadable):
+        return value
+    try:
+        return handler(value)  # type: ignore[no-any-return]  # Event
+    except ValidationError as error:
+        return Unreadable(detail=_explained(error))
+
+
+def _explained(error: ValidationError) -> str:
+    found = error.errors(include_url=False, include_context=False, include_input=False)
+    return "; ".join(
+        f"{'/'.join(str(part) for part in each['loc']) or 'event'}: {each['msg']}" for each in found
+    )[:500]
+
+
+class FraudRequest(Value):
+    """One event, or up to 10,000 as `events`; a bad one among many does not spoil the others."""
+
+    events: tuple[Annotated[Event, WrapValidator(_or_unreadable)], ...] = Field(
+        min_length=1, max_length=MAX_EVENTS
+    )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _single(cls, given: Any) -> Any:  # noqa: ANN401  # what the caller sent
+        if not isinstance(given, Mapping) or "events" in given or "kind" not in given:
+            return given
+        try:
+            return {"events": (_EVENT.validate_python(dict(given)),)}
+        except ValidationError as error:
+            raise ValueError(_explained(error)) from error
+
+
+class Memory(Value):
+    """What was known of the parties when the event was judged."""
+
+    customer_payments_30d: int
+    terminal_payments_1d: int
+    history_days: float
+    cold: bool = Field(description="too little history to tell what is usual")
+
+
+class Verdict(Value):
+    """What to do with one event, and why."""
+
+    outcome: Literal["judged"] = "judged"
+    event_id: str
+    kind: str
+    decision: Decision
+    probability: float | None = Field(description="calibrated; absent where no model answered")
+    score: float | None = Field(description="log-odds before calibration; ranks better")
+    expected_loss: ExpectedLoss | None
+    reasons: tuple[Reason, ...]
+    rules: tuple[RuleHit, ...]
+    decided_by: Literal["rule", "model", "degraded"]
+    memory: Memory | None
+    duplicate: bool = Field(False, description="the event had been counted before")
+    degraded: tuple[str, ...] = Field((), description="what was missing, and what that cost")
+
+
+class Refusal(Value):
+    """Why one event was not judged."""
+
+    outcome: Literal["refused"] = "refused"
+    code: Literal["invalid-input", "conflict"]
+    detail: str
+
+
+class ModelStamp(Value):
+    """Which model answered."""
+
+    name: str
+    version: str
+    sha256: str
+
+
+class FraudResult(Value):
+    """One answer for each event, in the order of the request."""
+
+    results: tuple[Annotated[Verdict | Refusal, Discriminator("outcome")], ...]
+    models: dict[str, ModelStamp] = Field(description="by kind of event")
+    rules_version: str

@@ -1,0 +1,65 @@
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from models.core.capability import Setup
+from models.core.local_store import LocalArtifactStore
+from models.fraud.generator import Labelled, Town, generate
+from models.fraud.journal import Journal
+from models.fraud.model import FraudModel
+from models.fraud.payments import Payment
+
+DAY_S = 86_400.0
+NOON_S = 1_767_268_800.0  # 2026-01-01 12:00 UTC, a Thursday
+Pay = Callable[..., Payment]
+
+
+@pytest.fixture
+def pay() -> Pay:
+    """Payments with ids in a row, unless told otherwise."""
+    made: list[Payment] = []
+
+    def payment(days: float = 0.0, amount: float = 10.0, **other: Any) -> Payment:
+        given = {
+            "event_id": f"e{len(made)}",
+            "at_s": NOON_S + days * DAY_S,
+            "customer": "anna",
+            "terminal": "kiosk",
+            "cents": round(100 * amount),
+            **other,
+        }
+        made.append(Payment(**given))
+        return made[-1]
+
+    return payment
+
+
+@pytest.fixture
+def journal(tmp_path: Path) -> Iterator[Journal]:
+    opened = Journal(tmp_path / "payments.sqlite")
+    yield opened
+    opened.close()
+
+
+@pytest.fixture
+def build(tmp_path: Path) -> Iterator[Callable[..., FraudModel]]:
+    """Builds the capability on one folder, as a restarted replica would."""
+    built: list[FraudModel] = []
+
+    def model(**options: Any) -> FraudModel:
+        store = LocalArtifactStore(tmp_path / "assets", min_free_bytes=0)
+        setup = Setup(store=store, device="cpu", cache_dir=tmp_path, options=options)
+        built.append(FraudModel(setup, clock=lambda: NOON_S + 400 * DAY_S))
+        return built[-1]
+
+    yield model
+    for each in built:
+        each.close()
+
+
+@pytest.fixture(scope="session")
+def town() -> list[Labelled]:
+    """A small town with enough fraud to learn from."""
+    return generate(Town(customers=150, terminals=60, days=70, stolen_per_day=1.5), 5)
