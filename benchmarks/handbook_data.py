@@ -93,7 +93,9 @@ def _window(
     return count, mean
 
 
-def evaluated(payments: Payments, first_train_day: int, first_test_day: int) -> npt.NDArray[np.int64]:
+def evaluated(
+    payments: Payments, first_train_day: int, first_test_day: int
+) -> npt.NDArray[np.int64]:
     """Rows of a test week without the cards that the book takes as known to be compromised.
 
     These are the cards with a fraud in the training days, and, day by day, those whose fraud became
@@ -109,7 +111,9 @@ def evaluated(payments: Payments, first_train_day: int, first_test_day: int) -> 
     return np.concatenate(chosen)
 
 
-def card_precision(payments: Payments, rows: npt.NDArray[np.int64], score: Array, top: int) -> float:
+def card_precision(
+    payments: Payments, rows: npt.NDArray[np.int64], score: Array, top: int
+) -> float:
     """Mean over days of the share of compromised cards among the `top` cards not caught before."""
     caught: set[int] = set()
     shares = []
@@ -117,7 +121,10 @@ def card_precision(payments: Payments, rows: npt.NDArray[np.int64], score: Array
         here = payments.day[rows] == today
         cards: dict[int, tuple[float, bool]] = {}
         for card, value, fraud in zip(
-            payments.customer[rows[here]].tolist(), score[here], payments.fraud[rows[here]], strict=True
+            payments.customer[rows[here]].tolist(),
+            score[here],
+            payments.fraud[rows[here]],
+            strict=True,
         ):
             if card not in caught:
                 best, any_fraud = cards.get(card, (-np.inf, False))

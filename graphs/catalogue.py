@@ -3,9 +3,10 @@
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
+from models.image.render.styles import STYLES, Style
 from pydantic import BaseModel, JsonValue
 
-from models.image.render.styles import STYLES, Style
+from models.fraud.schema import FraudRequest, FraudResult
 from models.image.schema import ImageRequest, ImageResult
 
 
@@ -55,5 +56,22 @@ CATALOGUE: tuple[Entry, ...] = (
         result=ImageResult,
         example={"prompt": "a chrome teapot next to two red apples on a wooden table", "seed": 7},
         tables={"styles": Table(Style, lambda: STYLES)},
+    ),
+    Entry(
+        name="fraud",
+        title="Fraud: approve, review or block a payment, with the probability and the reasons",
+        route="/api/v1/fraud/analyze",
+        model="models.fraud.model:FraudModel",
+        request=FraudRequest,
+        result=FraudResult,
+        example={
+            "kind": "transaction",
+            "event_id": "order-1001",
+            "at": "2026-03-01T12:30:00Z",
+            "customer_id": "anna",
+            "terminal_id": "bookshop",
+            "amount": 24.9,
+            "country": "DE",
+        },
     ),
 )

@@ -91,9 +91,7 @@ def expected_calibration_error(
     else:
         place = np.minimum((probabilities * bins).astype(int), bins - 1)
         parts = [np.flatnonzero(place == number) for number in range(bins)]
-    gaps = [
-        abs(float(np.sum(probabilities[part])) - float(np.sum(fraud[part]))) for part in parts
-    ]
+    gaps = [abs(float(np.sum(probabilities[part])) - float(np.sum(fraud[part]))) for part in parts]
     return math.fsum(gaps) / len(probabilities)
 
 

@@ -137,13 +137,17 @@ def _delayed(history: History, known: list[Report], now: float, end: int) -> lis
     """Counts and shares of fraud among payments old enough to be known."""
     ripe = now - LABEL_DELAY_S
     until = history.since(ripe, end)
-    starts = [history.since(max(ripe - days * DAY_S, now - HISTORY_S), until) for days in (1, 7, 30, 90)]
+    starts = [
+        history.since(max(ripe - days * DAY_S, now - HISTORY_S), until) for days in (1, 7, 30, 90)
+    ]
     counts = [until - start for start in starts]
     if not known:
         risks = [0.0 if count else NEVER for count in counts[:3]]
         return [*counts[:3], *risks, _smoothed(0, counts[3]), 0.0]
     times = history.times
-    frauds = [sum(f.at_s >= times[start] for f in known) if start < until else 0 for start in starts]
+    frauds = [
+        sum(f.at_s >= times[start] for f in known) if start < until else 0 for start in starts
+    ]
     risks = [
         fraud / count if count else NEVER
         for fraud, count in zip(frauds[:3], counts[:3], strict=True)

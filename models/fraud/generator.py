@@ -98,9 +98,7 @@ def generate(town: Town, seed: int) -> list[Labelled]:
 def _finished(number: int, draft: _Draft) -> Labelled:
     at_s, customer, terminal, amount, device, country, scenario = draft
     cents = max(1, round(100 * amount))
-    payment = Payment(
-        f"p{number}", at_s, f"c{customer}", f"t{terminal}", cents, device, country
-    )
+    payment = Payment(f"p{number}", at_s, f"c{customer}", f"t{terminal}", cents, device, country)
     return Labelled(payment, scenario)
 
 

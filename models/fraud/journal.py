@@ -88,7 +88,12 @@ class Journal:
     def append(self, entries: Sequence[Entry]) -> None:
         """Add payments; within a transaction."""
         rows = [
-            (e.owner, *e.accepted.payment, e.accepted.permille, np.float32(e.features).tobytes())
+            (
+                e.owner,
+                *e.accepted.payment,
+                e.accepted.permille,
+                np.array(e.features, np.float32).tobytes(),
+            )
             for e in entries
         ]
         self._db.executemany(INSERT, rows)

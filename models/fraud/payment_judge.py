@@ -42,9 +42,7 @@ class PaymentJudge:
     ) -> list[Verdict]:
         """Verdicts in order; a row is `None` where the state could not be reached."""
         scores = self._scores(rows)
-        return [
-            self._one(*each) for each in zip(payments, rows, scores, duplicate, strict=True)
-        ]
+        return [self._one(*each) for each in zip(payments, rows, scores, duplicate, strict=True)]
 
     def _scores(self, rows: Sequence[Row | None]) -> list[Score | None]:
         if self.model is None:
@@ -60,7 +58,9 @@ class PaymentJudge:
     ) -> Verdict:
         values = [] if row is None else row.tolist()
         hits = self.rules.hits(_facts(payment, values))
-        loss = None if score is None else self.policy.expected_loss(score.probability, payment.amount)
+        loss = (
+            None if score is None else self.policy.expected_loss(score.probability, payment.amount)
+        )
         decision = self._decide(hits, loss)
         by_rule = forced(hits) is not None
         degraded = () if score is not None else (NO_STATE if row is None else NO_MODEL,)
@@ -89,8 +89,8 @@ class PaymentJudge:
     def _reasons(self, decision: Decision, row: Row, score: Score) -> tuple[Reason, ...]:
         """Exact ones where a person will read them, fast ones for what is approved."""
         if decision == "approve" or self.model is None:
-            return reasons_of(row, score.contributions, "path")
-        return reasons_of(row, self.model.shapley(row[None])[0], "shapley")
+            return reasons_of(row.tolist(), score.contributions.tolist(), "path")
+        return reasons_of(row.tolist(), self.model.shapley(row[None])[0].tolist(), "shapley")
 
 
 def _facts(payment: Transaction, values: Sequence[float]) -> Mapping[str, Fact]:

@@ -53,14 +53,23 @@ TEXTS: dict[str, tuple[str, str]] = {
     "terminal_known_1d": ("TERMINAL_PACE", "{:.0f} payments at the terminal 7 to 8 days ago"),
     "terminal_known_7d": ("TERMINAL_PACE", "{:.0f} payments at the terminal 7 to 14 days ago"),
     "terminal_known_30d": ("TERMINAL_PACE", "{:.0f} payments at the terminal 7 to 37 days ago"),
-    "terminal_risk_1d": ("TERMINAL_FRAUD", "share of fraud at the terminal 7 to 8 days ago: {:.3f}"),
-    "terminal_risk_7d": ("TERMINAL_FRAUD", "share of fraud at the terminal 7 to 14 days ago: {:.3f}"),
+    "terminal_risk_1d": (
+        "TERMINAL_FRAUD",
+        "share of fraud at the terminal 7 to 8 days ago: {:.3f}",
+    ),
+    "terminal_risk_7d": (
+        "TERMINAL_FRAUD",
+        "share of fraud at the terminal 7 to 14 days ago: {:.3f}",
+    ),
     "terminal_risk_30d": (
         "TERMINAL_FRAUD",
         "share of fraud at the terminal 7 to 37 days ago: {:.3f}",
     ),
     "terminal_risk_90d": ("TERMINAL_FRAUD", "smoothed share of fraud at the terminal: {:.3f}"),
-    "terminal_last3": ("TERMINAL_FRAUD", "{:.0f} frauds among the terminal's last 3 known payments"),
+    "terminal_last3": (
+        "TERMINAL_FRAUD",
+        "{:.0f} frauds among the terminal's last 3 known payments",
+    ),
     "terminal_frauds": ("TERMINAL_FRAUD", "{:.0f} known frauds at the terminal in 90 days"),
     "terminal_fraud_days": ("TERMINAL_FRAUD", "{:.1f} days since the terminal's last known fraud"),
     "terminal_run_frauds": (

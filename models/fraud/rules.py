@@ -5,6 +5,7 @@ that send to review. A rule may decide; it never changes the probability.
 """
 
 import hashlib
+import math
 from collections.abc import Mapping
 from typing import Annotated, Literal
 
@@ -42,7 +43,7 @@ class Condition(Value):
     def holds(self, facts: Mapping[str, Fact]) -> bool:
         """Whether the fact is known and meets the condition."""
         fact = facts.get(self.fact)
-        if fact is None or fact != fact:  # noqa: PLR0124  # NaN
+        if fact is None or (isinstance(fact, float) and math.isnan(fact)):
             return False
         if isinstance(self.value, tuple):
             return (fact in self.value) == (self.operator == "in")

@@ -39,7 +39,9 @@ class Transaction(Value):
         gt=0, le=1e9, allow_inf_nan=False, description="in one currency throughout"
     )
     device_id: Name | None = None
-    country: str | None = Field(None, pattern=r"^[A-Z]{2}$", description="of the customer, ISO 3166")
+    country: str | None = Field(
+        None, pattern=r"^[A-Z]{2}$", description="of the customer, ISO 3166"
+    )
     channel: str | None = Field(None, max_length=40, description="for rules")
     merchant_category: str | None = Field(None, max_length=40, description="for rules")
 

@@ -115,4 +115,3 @@ def check_parity(trees: PackedTrees, booster: xgboost.Booster) -> None:
     )
     if worst > PARITY:
         raise ModelUnavailable(f"packed trees differ from XGBoost by {worst:.1e} on a probe")
-

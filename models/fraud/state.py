@@ -40,6 +40,7 @@ class State:
 
     def __init__(self, journal: Journal) -> None:
         self._journal = journal
+        self._payment_seq = self._report_seq = 0
         self._forget()
         newest_s = journal.newest_s()
         if newest_s is not None:
@@ -65,9 +66,7 @@ class State:
             raise
         return outcomes
 
-    def report(
-        self, owner: str, event_id: str, *, fraud: bool, at_s: float, source: str
-    ) -> bool:
+    def report(self, owner: str, event_id: str, *, fraud: bool, at_s: float, source: str) -> bool:
         """Keep what became known of a payment; False if no such payment is known."""
         with self._journal.transaction():
             known = self._journal.find(owner, event_id) is not None
@@ -84,12 +83,12 @@ class State:
         if earlier is not None:
             if earlier.accepted.payment != payment:
                 return Clash(payment.event_id)
-            return Recorded(np.float32(earlier.features), duplicate=True)
+            return Recorded(np.array(earlier.features, np.float32), duplicate=True)
         velocity = self._owners[owner]
         values, accepted = velocity.features(payment)
         velocity.accept(accepted)
         fresh[payment.event_id] = Entry(owner, accepted, values)
-        return Recorded(np.float32(values), duplicate=False)
+        return Recorded(np.array(values, np.float32), duplicate=False)
 
     def _catch_up(self) -> None:
         """Apply what this or another replica wrote since the last look."""
@@ -107,4 +106,3 @@ class State:
         self._owners: defaultdict[str, Velocity] = defaultdict(Velocity)
         self._reported: set[tuple[str, str]] = set()
         self._payment_seq = self._report_seq = 0
-

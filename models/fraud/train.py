@@ -49,7 +49,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
         town = Town(customers=options.customers, terminals=options.customers, days=options.days)
         made = generate(town, options.seed)
         labelled = [(each.payment, bool(each.scenario)) for each in made]
-        source = f"generated: {options.customers} customers, {options.days} days, seed {options.seed}"
+        source = (
+            f"generated: {options.customers} customers, {options.days} days, seed {options.seed}"
+        )
     else:
         labelled = sorted(read_payments(options.payments), key=lambda pair: pair[0].at_s)
         source = f"{len(labelled)} payments of a file"
@@ -77,7 +79,9 @@ def train(
     if fraud[known].sum() < 50 or fraud[at_s >= cut_s].sum() < 10:
         raise InvalidInput("too few frauds to learn from: expected 50, and 10 in the last 2 weeks")
     held = at_s >= cut_s
-    figures = _measure(fit(rows[known], fraud[known], at_s[known], seed=seed), rows[held], fraud[held])
+    figures = _measure(
+        fit(rows[known], fraud[known], at_s[known], seed=seed), rows[held], fraud[held]
+    )
     final = fit(rows[warm], fraud[warm], at_s[warm], seed=seed)
     trained_until = datetime.fromtimestamp(final.trained_until_s, UTC).date().isoformat()
     version = f"{VERSION}-{trained_until}"
@@ -144,7 +148,9 @@ def _measure(
 
 
 def _card(version: str, source: str, figures: dict[str, float]) -> str:
-    lines = "\n".join(f"| {name.replace('_', ' ')} | {value:g} |" for name, value in figures.items())
+    lines = "\n".join(
+        f"| {name.replace('_', ' ')} | {value:g} |" for name, value in figures.items()
+    )
     return f"""# Payment model {version}
 
 Boosted trees (XGBoost) over {len(NAMES)} features of a payment and of what its customer and terminal

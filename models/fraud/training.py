@@ -8,20 +8,19 @@ import numpy.typing as npt
 import xgboost
 
 from models.fraud.calibration import Calibration, fit_isotonic
-from models.fraud.features import DAY_S, NAMES
 
 Rows = npt.NDArray[np.float32]
 Labels = npt.NDArray[np.bool_]
 Floats = npt.NDArray[np.float64]
 
-# At 1 % of fraud the automatic base score makes every hessian tiny, so that min_child_weight asks
-# for a hundred payments per leaf; and 256 bins lose the tail of the amounts.
+# At 1 % of fraud the automatic base score makes every hessian tiny at first, so that leaves need
+# hundreds of payments; and 256 bins lose the tail of the amounts.
 PARAMETERS = {
     "objective": "binary:logistic",
     "base_score": 0.5,
     "max_depth": 4,
     "eta": 0.1,
-    "min_child_weight": 0.5,
+    "min_child_weight": 5,
     "max_bin": 4096,
     "reg_lambda": 2,
     "subsample": 0.9,
@@ -29,8 +28,6 @@ PARAMETERS = {
     "nthread": 1,
 }
 TREES = 120
-RECENT_FRAUD_DAYS = 21.0
-FRAUD_DAYS = NAMES.index("customer_fraud_days")
 
 
 @dataclass(frozen=True)
@@ -57,11 +54,7 @@ def fit(rows: Rows, fraud: Labels, at_s: Floats, *, seed: int = 0, folds: int = 
         rest = np.ones(len(rows), bool)
         rest[part] = False
         margins[part] = margins_of(_boost(rows[rest], fraud[rest], seed), rows[part])
-    # Cards with a fresh fraud are blocked already: they would teach too high a base rate.
-    fraud_days = rows[:, FRAUD_DAYS]
-    free = np.isnan(fraud_days) | (fraud_days > RECENT_FRAUD_DAYS)
-    calibration = fit_isotonic(margins[free], fraud[free])
-    return Fitted(_boost(rows, fraud, seed), calibration, float(at_s[-1]))
+    return Fitted(_boost(rows, fraud, seed), fit_isotonic(margins, fraud), float(at_s[-1]))
 
 
 def margins_of(booster: xgboost.Booster, rows: Rows) -> Floats:
@@ -74,8 +67,3 @@ def _boost(rows: Rows, fraud: Labels, seed: int) -> xgboost.Booster:
     parameters: dict[str, Any] = {**PARAMETERS, "seed": seed}
     matrix = xgboost.DMatrix(rows, fraud.astype(np.float32), nthread=1)
     return xgboost.train(parameters, matrix, TREES)
-
-
-def recent(at_s: Floats, days: float) -> npt.NDArray[np.bool_]:
-    """Which of the payments lie in the last days."""
-    return at_s > at_s.max() - days * DAY_S

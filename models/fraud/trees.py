@@ -64,9 +64,10 @@ class PackedTrees:
         path = self._path(row)
         expected = self._expected[path]  # (levels + 1, trees)
         features = self._feature[path[:-1]]
-        shares = np.bincount(
-            features.ravel(), np.diff(expected, axis=0).ravel(), self.feature_count + 1
-        )
+        steps = np.diff(expected, axis=0)
+        shares: Floats = np.bincount(
+            features.ravel(), weights=steps.ravel(), minlength=self.feature_count + 1
+        ).astype(np.float64)
         shares[-1] = self._bias
         return self._base + float(self._value[path[-1]].sum()), shares
 
@@ -78,7 +79,7 @@ class PackedTrees:
             inner = np.isfinite(self._threshold) & (self._feature == feature)
             if inner.any():
                 rows[:, feature] = generator.choice(self._threshold[inner], count)
-        rows += rows * generator.choice(np.float32([-1e-3, 0, 1e-3]), rows.shape)
+        rows += rows * generator.choice(np.array([-1e-3, 0, 1e-3], np.float32), rows.shape)
         rows[generator.random(rows.shape) < 0.1] = np.nan
         return rows
 
@@ -115,18 +116,14 @@ def _pack(tree: Mapping[str, Any]) -> dict[str, npt.NDArray[Any]]:
     }
 
 
-def _expected(
-    left: npt.NDArray[Any], right: npt.NDArray[Any], value: Row, cover: Floats
-) -> Floats:
+def _expected(left: npt.NDArray[Any], right: npt.NDArray[Any], value: Row, cover: Floats) -> Floats:
     """Mean leaf value below each node, weighted by cover; parents come before children."""
     expected = value.astype(float)
     for node in range(len(left) - 1, -1, -1):
         one, other = left[node], right[node]
         if one >= 0:
             weight = cover[one] + cover[other]
-            expected[node] = (
-                expected[one] * cover[one] + expected[other] * cover[other]
-            ) / weight
+            expected[node] = (expected[one] * cover[one] + expected[other] * cover[other]) / weight
     return expected
 
 
@@ -136,4 +133,3 @@ def _depth(left: npt.NDArray[Any], right: npt.NDArray[Any]) -> npt.NDArray[Any]:
         if left[node] >= 0:
             depth[[left[node], right[node]]] = depth[node] + 1
     return depth
-

@@ -50,7 +50,13 @@ def test_windows_count_and_average_what_lies_in_them(pay: Pay) -> None:
     take(velocity, pay(-20, 40), pay(-3, 10), pay(-2, 20), pay(-0.5, 30), pay(-0.01, 60))
     values = named(velocity, pay(0, 100))
 
-    assert [values[f"customer_count_{w}"] for w in ("1h", "6h", "1d", "7d", "30d")] == [1, 1, 2, 4, 5]
+    assert [values[f"customer_count_{w}"] for w in ("1h", "6h", "1d", "7d", "30d")] == [
+        1,
+        1,
+        2,
+        4,
+        5,
+    ]
     assert values["customer_mean_1d"] == 45
     assert values["customer_mean_7d"] == 30
     assert values["customer_mean_30d"] == 32
@@ -150,7 +156,9 @@ def test_mean_and_deviation_are_those_of_the_amounts(cents: list[int]) -> None:
     variance = sum((amount - mean) ** 2 for amount in cents) / len(cents)
 
     assert history.mean(0, len(cents)) == pytest.approx(mean)
-    assert history.deviation(0, len(cents)) == pytest.approx(math.sqrt(variance), rel=1e-6, abs=1e-3)
+    assert history.deviation(0, len(cents)) == pytest.approx(
+        math.sqrt(variance), rel=1e-6, abs=1e-3
+    )
 
 
 def test_forgetting_what_is_too_old_changes_nothing(pay: Pay) -> None:
