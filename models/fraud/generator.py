@@ -1,7 +1,8 @@
 """Payments of a small town that does not exist, with frauds of known kinds.
 
 Customers live somewhere, pay near home, at their hours, amounts of their own, with their device;
-now and then they travel or buy a new phone. Five kinds of fraud are added:
+now and then they travel or buy a new phone, and half of them arrive only during the record. Many
+payments do not tell the device, some not the country. Five kinds of fraud are added:
 
 - `stolen_card`: for some days a third of a customer's payments are several times the usual amount;
 - `cloned_at_terminal`: for three to five weeks most cards used at a terminal are charged again
@@ -28,6 +29,7 @@ from models.fraud.payments import Payment
 START_S = 1_767_225_600.0  # 2026-01-01
 COUNTRIES = ("DE", "FR", "IT", "ES", "NL", "PL", "US", "BR")
 REACH = 8.0
+TOLD_DEVICE, TOLD_COUNTRY = 0.5, 0.8
 Random = np.random.Generator
 Floats = npt.NDArray[np.float64]
 
@@ -132,17 +134,20 @@ def _habits(town: Town, people: _People, customer: int, random: Random) -> list[
     away = (day > trip) & (day < trip + 9)
     home = COUNTRIES[people.country[customer]]
     abroad = COUNTRIES[int(random.integers(len(COUNTRIES)))]
+    told = random.random((count, 2)) < (TOLD_DEVICE, TOLD_COUNTRY)
+    arrival = random.choice([0.0, random.uniform(0, town.days)])
     return [
         _Draft(
             float(START_S + day[i] * DAY_S + round(hour[i] * HOUR_S)),
             customer,
             int(terminal[i]),
             float(amount[i]),
-            f"d{customer}-{int(day[i] > new_phone_day)}",
-            abroad if away[i] else home,
+            f"d{customer}-{int(day[i] > new_phone_day)}" if told[i, 0] else "",
+            (abroad if away[i] else home) if told[i, 1] else "",
             "",
         )
         for i in range(count)
+        if day[i] >= arrival
     ]
 
 
@@ -198,7 +203,7 @@ def _tested(town: Town, people: _People, random: Random) -> list[_Draft]:
         for _ in range(int(random.integers(15, 50))):
             customer = int(random.integers(town.customers))
             at_s = start_s + round(random.uniform(0, 1.5) * HOUR_S)
-            country = COUNTRIES[people.country[customer]]
+            country = COUNTRIES[people.country[customer]] if random.random() < TOLD_COUNTRY else ""
             tested = _Draft(
                 at_s, customer, terminal, random.uniform(0.1, 2), "", country, "card_testing"
             )

@@ -1,0 +1,153 @@
+"""Time of one payment's score with its reasons, beside XGBoost's own calls, and of whole requests.
+
+In process and on one thread: packed trees with reasons, `Booster.inplace_predict`, and Shapley
+values by `pred_contribs`, each over the same rows in turn. Then requests through the capability,
+state included, one by one and in batches; and with `--url` over HTTP at a fixed rate.
+
+Run: `python -m benchmarks.fraud_serving [--url http://127.0.0.1:8000]`.
+"""
+
+import argparse
+import asyncio
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import httpx
+import numpy as np
+import numpy.typing as npt
+import xgboost
+
+from benchmarks.machine import report
+from models.core.capability import Run, Setup
+from models.core.local_store import LocalArtifactStore
+from models.core.weights import load_json
+from models.fraud.generator import Labelled, Town, generate
+from models.fraud.model import FraudModel
+from models.fraud.reasons import reasons_of
+from models.fraud.schema import FraudRequest
+from models.fraud.scoring import FILE, WEIGHTS, TransactionModel, booster_of
+from models.fraud.stream import streamed_features
+
+ROUTE = "/api/v1/fraud/analyze"
+Rows = npt.NDArray[np.float32]
+Figures = dict[str, float]
+
+
+def main() -> None:
+    """Print the figures."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--url", help="of a running service, to measure over HTTP too")
+    parser.add_argument("--rate", type=float, default=200.0, help="requests per second over HTTP")
+    parser.add_argument("--seconds", type=float, default=10.0, help="of load over HTTP")
+    options = parser.parse_args()
+    started = time.monotonic()
+    town = generate(Town(customers=300, terminals=150, days=70), 11)
+    rows = streamed_features((payment, bool(scenario)) for payment, scenario in town)
+    figures = _in_process(rows[-4000:])
+    print(figures, file=sys.stderr)
+    figures |= _capability(town)
+    if options.url:
+        figures |= asyncio.run(_over_http(options.url, options.rate, options.seconds))
+    rounded = {name: round(value, 2) for name, value in figures.items()}
+    report({**rounded, "n": len(rows), "seconds": round(time.monotonic() - started, 1)})
+
+
+def _in_process(rows: Rows) -> Figures:
+    content, sha256 = load_json(WEIGHTS, FILE)
+    model, booster = TransactionModel(content, sha256), booster_of(content["model"])
+
+    def score_and_reasons(row: Rows) -> None:
+        found = model.score(row)
+        reasons_of(row.tolist(), found.contributions.tolist(), "path")
+
+    def score(row: Rows) -> None:
+        model.score(row)
+
+    def predict(row: Rows) -> None:
+        booster.inplace_predict(row[None], validate_features=False)
+
+    def shapley(row: Rows) -> None:
+        booster.predict(xgboost.DMatrix(row[None], nthread=1), pred_contribs=True)
+
+    figures: Figures = {}
+    for name, call, count in (
+        ("score_and_reasons", score_and_reasons, 4000),
+        ("score", score, 4000),
+        ("xgboost", predict, 2000),
+        ("xgboost_shap", shapley, 500),
+    ):
+        times_us = _timed(call, rows[:count])
+        figures[f"{name}_p50_us"], figures[f"{name}_p99_us"] = np.percentile(times_us, (50, 99))
+    return figures
+
+
+def _timed(call: Callable[[Rows], None], rows: Rows) -> list[float]:
+    for row in rows[:50]:
+        call(row)
+    times_us = []
+    for row in rows:
+        began = time.perf_counter_ns()
+        call(row)
+        times_us.append((time.perf_counter_ns() - began) / 1e3)
+    return times_us
+
+
+def _capability(town: Sequence[Labelled]) -> Figures:
+    events = [_event(each, number) for number, each in enumerate(town[:12_000])]
+    with tempfile.TemporaryDirectory(prefix="orrery-bench-") as folder:
+        store = LocalArtifactStore(Path(folder) / "assets", min_free_bytes=0)
+        model = FraudModel(Setup(store=store, device="cpu", cache_dir=Path(folder)))
+        singles = [FraudRequest.model_validate(event) for event in events[:2000]]
+        times_ms = []
+        for request in singles:
+            began = time.perf_counter_ns()
+            model.run(request, Run())
+            times_ms.append((time.perf_counter_ns() - began) / 1e6)
+        began_s = time.perf_counter()
+        model.run(FraudRequest.model_validate({"events": events[2000:]}), Run())
+        batch_s = time.perf_counter() - began_s
+        model.close()
+    p50, p99 = np.percentile(times_ms, (50, 99))
+    rows_per_s = (len(events) - 2000) / batch_s
+    return {"request_p50_ms": p50, "request_p99_ms": p99, "rows_per_s": rows_per_s}
+
+
+def _event(labelled: Labelled, number: int) -> dict[str, Any]:
+    payment = labelled.payment
+    return {
+        "kind": "transaction",
+        "event_id": f"bench-{time.time_ns()}-{number}",
+        "at": datetime.fromtimestamp(payment.at_s, UTC).isoformat(),
+        "customer_id": payment.customer,
+        "terminal_id": payment.terminal,
+        "amount": payment.cents / 100,
+        "device_id": payment.device or None,
+        "country": payment.country or None,
+    }
+
+
+async def _over_http(url: str, rate: float, seconds: float) -> Figures:
+    """An open load: requests leave on time, whether or not earlier ones were answered."""
+    town = generate(Town(customers=100, terminals=50, days=70), 12)
+    events = [_event(each, number) for number, each in enumerate(town[: int(rate * seconds)])]
+    async with httpx.AsyncClient(base_url=url, timeout=30) as client:
+
+        async def send(event: dict[str, Any], due_s: float) -> float:
+            await asyncio.sleep(max(0.0, due_s - time.perf_counter()))
+            (await client.post(ROUTE, json=event)).raise_for_status()
+            return time.perf_counter() - due_s
+
+        began_s = time.perf_counter() + 0.1
+        sent = [send(event, began_s + number / rate) for number, event in enumerate(events)]
+        times_ms = [1000 * each for each in await asyncio.gather(*sent)]
+    p50, p99 = np.percentile(times_ms, (50, 99))
+    return {"http_p50_ms": p50, "http_p99_ms": p99, "http_requests_per_s": rate}
+
+
+if __name__ == "__main__":
+    main()
