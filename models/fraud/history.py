@@ -73,6 +73,11 @@ class History:
         """Remember a fraud."""
         insort(self.frauds, fraud)
 
+    def take_back(self, fraud: Report) -> None:
+        """Forget a fraud, unless it is forgotten already."""
+        if fraud in self.frauds:
+            self.frauds.remove(fraud)
+
     def see(self, mark: str, at_s: float) -> None:
         """Remember since when a device or a country has been known."""
         self.first_seen[mark] = min(at_s, self.first_seen.get(mark, at_s))

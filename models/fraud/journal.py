@@ -126,13 +126,13 @@ class Journal:
             (owner, event_id, int(fraud), at_s, source),
         )
 
-    def frauds_after(self, seq: int) -> Iterator[tuple[int, str, str, float]]:
-        """Reported frauds after a sequence number: theirs, owner, event and time of the report."""
-        yield from self._db.execute(
-            "SELECT seq, owner, event_id, reported_at_s FROM report "
-            "WHERE fraud = 1 AND seq > ? ORDER BY seq",
+    def reports_after(self, seq: int) -> list[tuple[int, str, str, int, float]]:
+        """Reports after a sequence number: theirs, owner, event, fraud or not, and when."""
+        return self._db.execute(
+            "SELECT seq, owner, event_id, fraud, reported_at_s FROM report "
+            "WHERE seq > ? ORDER BY seq",
             (seq,),
-        )
+        ).fetchall()
 
     def forget_before(self, at_s: float) -> int:
         """Drop payments and reports older than a time; how many payments went."""

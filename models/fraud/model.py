@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable, Sequence
+from itertools import groupby
 from pathlib import Path
 
 from pydantic import Field, model_validator
@@ -14,9 +15,12 @@ from models.fraud.payment_judge import FACTS, NO_STATE, PaymentJudge, Row
 from models.fraud.payments import Payment
 from models.fraud.rules import RuleTable
 from models.fraud.schema import (
+    Event,
+    Feedback,
     FraudRequest,
     FraudResult,
     ModelStamp,
+    Noted,
     Refusal,
     Transaction,
     Unreadable,
@@ -29,7 +33,12 @@ CHUNK = 500
 """Events taken in between two looks at whether the caller is still there."""
 AHEAD_S = 3_600.0
 
-Answer = Verdict | Refusal
+TOO_EARLY = Refusal(
+    code="invalid-input", detail="at: more than an hour ahead of this machine's clock"
+)
+NO_STATE_FEEDBACK = "the state cannot be opened, so feedback cannot be kept; send it again later"
+
+Answer = Verdict | Noted | Refusal
 
 
 class FraudOptions(Value):
@@ -111,19 +120,49 @@ class FraudModel:
             self._state.close()
             self._state = None
 
-    def _chunk(self, events: Sequence[Transaction | Unreadable], owner: str) -> list[Answer]:
+    def _chunk(self, events: Sequence[Event | Unreadable], owner: str) -> list[Answer]:
+        """Answers in order: payments in a row together, so that feedback counts for later ones."""
+        answers: list[Answer] = []
+        for kind, group in groupby(events, type):
+            if kind is Transaction:
+                answers += self._payments([e for e in group if isinstance(e, Transaction)], owner)
+            else:
+                answers += [self._other(event, owner) for event in group]
+        return answers
+
+    def _payments(self, payments: Sequence[Transaction], owner: str) -> list[Answer]:
         limit_s = self._clock() + AHEAD_S
-        answers: list[Answer | None] = [_refusal(event, limit_s) for event in events]
-        good = [
-            (place, event)
-            for place, event in enumerate(events)
-            if isinstance(event, Transaction) and answers[place] is None
+        timely = [payment for payment in payments if payment.at.timestamp() <= limit_s]
+        judged = iter(self._record_and_judge(timely, owner))
+        return [
+            next(judged) if payment.at.timestamp() <= limit_s else TOO_EARLY for payment in payments
         ]
-        payments = [event for _, event in good]
-        judged = self._record_and_judge(payments, owner)
-        for (place, _), answer in zip(good, judged, strict=True):
-            answers[place] = answer
-        return [answer for answer in answers if answer is not None]
+
+    def _other(self, event: Event | Unreadable, owner: str) -> Answer:
+        if isinstance(event, Feedback):
+            return self._note(event, owner)
+        assert isinstance(event, Unreadable)  # noqa: S101  # payments are judged together
+        return Refusal(code="invalid-input", detail=event.detail)
+
+    def _note(self, feedback: Feedback, owner: str) -> Answer:
+        if self._state is None:
+            return Refusal(code="unavailable", detail=NO_STATE_FEEDBACK)
+        try:
+            known = self._state.report(
+                owner,
+                feedback.event_id,
+                fraud=feedback.fraud,
+                at_s=feedback.reported_at.timestamp(),
+                source=feedback.source,
+            )
+        except StorageFull as error:
+            return Refusal(code="unavailable", detail=error.detail)
+        if known:
+            return Noted(event_id=feedback.event_id)
+        return Refusal(
+            code="unknown-event",
+            detail=f"no payment {feedback.event_id!r} is on record; payments are kept 180 days",
+        )
 
     def _record_and_judge(self, payments: Sequence[Transaction], owner: str) -> list[Answer]:
         rows, duplicate, clashes = self._record(payments, owner)
@@ -168,16 +207,6 @@ class FraudModel:
             self._state = State(Journal(self._path, sync=self._sync))
         except (ModelUnavailable, StorageFull) as error:
             self._why_no_state = f"{NO_STATE}: {error.detail}"
-
-
-def _refusal(event: Transaction | Unreadable, limit_s: float) -> Refusal | None:
-    if isinstance(event, Unreadable):
-        return Refusal(code="invalid-input", detail=event.detail)
-    if event.at.timestamp() > limit_s:
-        return Refusal(
-            code="invalid-input", detail="at: more than an hour ahead of this machine's clock"
-        )
-    return None
 
 
 def _payment(event: Transaction) -> Payment:

@@ -46,6 +46,16 @@ class Transaction(Value):
     merchant_category: str | None = Field(None, max_length=40, description="for rules")
 
 
+class Feedback(Value):
+    """What became known of a payment. It counts from seven days after the payment on."""
+
+    kind: Literal["feedback"]
+    event_id: Name = Field(description="of the payment")
+    fraud: bool = Field(description="false takes an earlier report back")
+    reported_at: AwareDatetime
+    source: str = Field("", max_length=80, description="who says so; kept with the report")
+
+
 class Unreadable(Value):
     """An event that is not valid; answered in its place, so that the others are judged."""
 
@@ -53,7 +63,7 @@ class Unreadable(Value):
     detail: str
 
 
-Event = Transaction
+Event = Annotated[Transaction | Feedback, Discriminator("kind")]
 _EVENT: TypeAdapter[Event] = TypeAdapter(Event)
 
 
@@ -118,11 +128,18 @@ class Verdict(Value):
     degraded: tuple[str, ...] = Field((), description="what was missing, and what that cost")
 
 
+class Noted(Value):
+    """Feedback that was kept."""
+
+    outcome: Literal["noted"] = "noted"
+    event_id: str
+
+
 class Refusal(Value):
     """Why one event was not judged."""
 
     outcome: Literal["refused"] = "refused"
-    code: Literal["invalid-input", "conflict"]
+    code: Literal["invalid-input", "conflict", "unknown-event", "unavailable"]
     detail: str
 
 
@@ -137,6 +154,6 @@ class ModelStamp(Value):
 class FraudResult(Value):
     """One answer for each event, in the order of the request."""
 
-    results: tuple[Annotated[Verdict | Refusal, Discriminator("outcome")], ...]
+    results: tuple[Annotated[Verdict | Noted | Refusal, Discriminator("outcome")], ...]
     models: dict[str, ModelStamp] = Field(description="by kind of event")
     rules_version: str

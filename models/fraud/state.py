@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from models.fraud.history import HISTORY_S
+from models.fraud.history import HISTORY_S, Report
 from models.fraud.journal import Entry, Journal
 from models.fraud.payments import Payment
 from models.fraud.velocity import Velocity
@@ -95,14 +95,21 @@ class State:
         for seq, owner, accepted in self._journal.payments_after(self._payment_seq):
             self._owners[owner].accept(accepted)
             self._payment_seq = seq
-        for seq, owner, event_id, at_s in self._journal.frauds_after(self._report_seq):
-            entry = self._journal.find(owner, event_id)
-            if entry is not None and (owner, event_id) not in self._reported:
-                self._owners[owner].report_fraud(entry.accepted, at_s)
-                self._reported.add((owner, event_id))
+        for seq, owner, event_id, fraud, at_s in self._journal.reports_after(self._report_seq):
+            self._learn(owner, event_id, bool(fraud), at_s)
             self._report_seq = seq
+
+    def _learn(self, owner: str, event_id: str, fraud: bool, at_s: float) -> None:
+        entry, key = self._journal.find(owner, event_id), (owner, event_id)
+        if entry is None:
+            return
+        earlier = self._reported.pop(key, None)
+        if earlier is not None:
+            self._owners[owner].take_back(entry.accepted, earlier)
+        if fraud:
+            self._reported[key] = self._owners[owner].report_fraud(entry.accepted, at_s)
 
     def _forget(self) -> None:
         self._owners: defaultdict[str, Velocity] = defaultdict(Velocity)
-        self._reported: set[tuple[str, str]] = set()
+        self._reported: dict[tuple[str, str], Report] = {}
         self._payment_seq = self._report_seq = 0

@@ -40,10 +40,17 @@ class Velocity:
         if payment.country:
             customer.see("country:" + payment.country, payment.at_s)
 
-    def report_fraud(self, accepted: Accepted, reported_at_s: float) -> None:
+    def report_fraud(self, accepted: Accepted, reported_at_s: float) -> Report:
         """Let a fraud influence later decisions, once its delay has passed."""
         payment = accepted.payment
         known_at_s = max(reported_at_s, payment.at_s + LABEL_DELAY_S)
         report = Report(payment.at_s, known_at_s, accepted.permille > ODD_PERMILLE)
         self._customers[payment.customer].report(report)
         self._terminals[payment.terminal].report(report)
+        return report
+
+    def take_back(self, accepted: Accepted, report: Report) -> None:
+        """Forget a report that was wrong."""
+        payment = accepted.payment
+        self._customers[payment.customer].take_back(report)
+        self._terminals[payment.terminal].take_back(report)

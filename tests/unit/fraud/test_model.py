@@ -115,6 +115,39 @@ def test_a_bad_event_does_not_spoil_the_others(build: Build) -> None:
     assert "amount" in results[1].detail
 
 
+def feedback(number: int, fraud: bool, day: int) -> dict[str, Any]:
+    at = f"2026-03-{day:02d}T00:00:00Z"
+    return {"kind": "feedback", "event_id": f"e{number}", "fraud": fraud, "reported_at": at}
+
+
+def test_feedback_makes_later_payments_at_the_place_more_suspicious(
+    build: Build, tmp_path: Path
+) -> None:
+    past = [event(hour, customer_id=f"c{hour}") for hour in range(0, 240, 24)]
+    reports = [feedback(hour, fraud=True, day=11) for hour in range(0, 240, 24)]
+    takes = [feedback(hour, fraud=False, day=12) for hour in range(0, 240, 24)]
+    last = event(24 * 18, customer_id="bert")
+    plain, reported, taken_back = (
+        verdict(build(state=str(tmp_path / f"{name}.sqlite")), *past, *notes, last)
+        for name, notes in (("a", []), ("b", reports), ("c", [*reports, *takes]))
+    )
+
+    assert reported.score is not None
+    assert plain.score is not None
+    assert reported.score > plain.score + 1
+    assert taken_back.score == plain.score
+
+
+def test_feedback_on_a_payment_that_nobody_sent_is_refused(build: Build) -> None:
+    model = build()
+    ask(model, event(1), owner="other")
+    noted, refused = ask(model, event(2), feedback(2, True, 5), feedback(1, True, 5)).results[1:]
+
+    assert noted.outcome == "noted"
+    assert isinstance(refused, Refusal)
+    assert refused.code == "unknown-event"
+
+
 def test_an_event_of_the_future_is_refused(build: Build) -> None:
     (answer,) = ask(build(), event(1, at="2031-01-01T00:00:00Z")).results
 
@@ -156,10 +189,10 @@ def test_rules_may_ask_for_features(build: Build) -> None:
     events = [
         event(0, event_id=f"x{minute}", at=f"2026-03-01T00:0{minute}:00Z") for minute in range(4)
     ]
-    decisions = [each.decision for each in ask(model, *events).results if isinstance(each, Verdict)]
+    verdicts = [each for each in ask(model, *events).results if isinstance(each, Verdict)]
 
-    assert decisions[2:] == ["block", "block"]
-    assert "block" not in decisions[:2]
+    assert [len(each.rules) for each in verdicts] == [0, 0, 1, 1]
+    assert [each.decision for each in verdicts[2:]] == ["block", "block"]
 
 
 def test_without_weights_everything_goes_to_review_and_the_card_says_why(
