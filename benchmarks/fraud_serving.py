@@ -135,7 +135,8 @@ async def _over_http(url: str, rate: float, seconds: float) -> Figures:
     """An open load: requests leave on time, whether or not earlier ones were answered."""
     town = generate(Town(customers=100, terminals=50, days=70), 12)
     events = [_event(each, number) for number, each in enumerate(town[: int(rate * seconds)])]
-    async with httpx.AsyncClient(base_url=url, timeout=30) as client:
+    limits = httpx.Limits(max_connections=None, max_keepalive_connections=None)
+    async with httpx.AsyncClient(base_url=url, timeout=30, limits=limits) as client:
 
         async def send(event: dict[str, Any], due_s: float) -> float:
             await asyncio.sleep(max(0.0, due_s - time.perf_counter()))
