@@ -76,9 +76,9 @@ def cut(
     last = price[np.maximum.accumulate(seen)]
     return Chunks(
         start_s=(first + np.arange(count)) * float(size_s),
-        buy=np.bincount(place, weights=np.where(taker_buy, value, 0.0), minlength=count),
-        sell=np.bincount(place, weights=np.where(taker_buy, 0.0, value), minlength=count),
-        rush=np.bincount(place[order_starts], weights=bought > 0, minlength=count),
+        buy=_summed(place, np.where(taker_buy, value, 0.0), count),
+        sell=_summed(place, np.where(taker_buy, 0.0, value), count),
+        rush=_summed(place[order_starts], bought > 0, count),
         largest=largest,
         last=last,
         highest=np.where(highest > 0, highest, last),
@@ -134,6 +134,10 @@ def alerts(scores: Floats, threshold: float, size_s: int) -> Indices:
         if not raised or (chunk - raised[-1]) * size_s >= SILENT_S:
             raised.append(chunk)
     return np.array(raised, np.int64)
+
+
+def _summed(place: Indices, values: npt.NDArray[np.generic], count: int) -> Floats:
+    return np.bincount(place, weights=values, minlength=count).astype(np.float64)
 
 
 def _windows(values: Floats, width: int) -> npt.NDArray[np.float64]:
