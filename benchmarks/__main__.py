@@ -15,7 +15,7 @@ ROWS: dict[str, tuple[tuple[str, tuple[str, ...]], ...]] = {
         ("right spatial relation", ("relation_accuracy",)),
         ("named colour within ΔE2000 12", ("named_colour_within_12",)),
         ("colour and object words never seen in training", ("unseen_words_accuracy",)),
-        ("CPU seconds of a 512×512 picture, with libLLVM", ("cpu_s_512_llvm",)),
+        ("CPU seconds of a 512 x 512 picture, with libLLVM", ("cpu_s_512_llvm",)),
         ("the same without libLLVM", ("cpu_s_512_scalar",)),
     ),
     "gateway": (
