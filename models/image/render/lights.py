@@ -97,9 +97,9 @@ def _sun(ways: Pixels) -> Pixels:
 def _sky(ways: Pixels) -> Pixels:
     window = _aim(-100, 52)
     return (
-        _gradient(ways, (0.8, 0.86, 0.92), (0.75, 0.88, 1.1), 0.6) * 0.55
-        + _lobe(ways, window, 3.5) * np.array([1.9, 1.85, 1.75])
-        + _lobe(ways, window, 22) * np.array([5.5, 5.3, 5.0])
+        _gradient(ways, (0.7, 0.78, 0.88), (0.5, 0.64, 0.9), 0.6) * 0.5
+        + _lobe(ways, window, 4) * np.array([1.5, 1.45, 1.35])
+        + _lobe(ways, window, 30) * np.array([14.0, 13.4, 12.4])
     )
 
 

@@ -80,7 +80,7 @@ def _surface(kind: Kind) -> dict[str, Any]:
             "int_ior": 1.4,
             "specular_transmittance": _attribute("color"),
         }
-    return {"type": "diffuse", "reflectance": {"type": "rgb", "value": 0.0}}
+    return {"type": "diffuse", "reflectance": _attribute("color")}
 
 
 def _ground_surface(mi: Mitsuba, scene: Scene) -> dict[str, Any]:
@@ -107,7 +107,7 @@ def _grain() -> Pixels:
     spectrum = np.fft.fft2(generator.normal(size=(GRAIN_PX, GRAIN_PX)))
     spectrum *= np.where(distance > 0, 1 / np.maximum(distance, 2.0) ** 1.3, 0)
     noise = np.real(np.fft.ifft2(spectrum))
-    return np.asarray(1 + 0.035 * noise / noise.std(), np.float32)
+    return np.asarray(1 + 0.014 * noise / noise.std(), np.float32)
 
 
 def _ground(scene: Scene, parts: tuple[Piece, ...]) -> Triangles:
@@ -119,7 +119,7 @@ def _ground(scene: Scene, parts: tuple[Piece, ...]) -> Triangles:
     positions = np.concatenate([flat, np.zeros((6, 1))], 1).astype(np.float32)
     normals = np.tile(np.array([0, 0, 1], np.float32), (6, 1))
     color = np.tile(linear(scene.ground.color), (6, 1))
-    return Triangles(positions, normals, color, np.zeros((6, 3), np.float32))
+    return Triangles(positions, normals, color, np.zeros((6, 4), np.float32))
 
 
 def _mesh(
@@ -129,12 +129,14 @@ def _mesh(
     properties = mi.Properties()
     properties["bsdf"] = mi.load_dict(surface)
     if kind == "glow":
-        properties["emitter"] = mi.load_dict({"type": "area", "radiance": _attribute("color")})
+        properties["emitter"] = mi.load_dict({"type": "area", "radiance": _attribute("radiance")})
     mesh = mi.Mesh(
         kind, count, count // 3, props=properties, has_vertex_normals=True, has_vertex_texcoords=kind == "ground"
     )
-    color = triangles.color * (glow if kind == "glow" else 1.0)
-    mesh.add_attribute("vertex_color", 3, np.ascontiguousarray(color, np.float32).ravel())
+    mesh.add_attribute("vertex_color", 3, triangles.color.ravel())
+    if kind == "glow":
+        radiance = triangles.color * triangles.traits[:, 3:] * glow
+        mesh.add_attribute("vertex_radiance", 3, np.ascontiguousarray(radiance, np.float32).ravel())
     for column, name in enumerate(("roughness", "metallic", "clearcoat")):
         mesh.add_attribute(f"vertex_{name}", 1, np.ascontiguousarray(triangles.traits[:, column]))
     buffers = mi.traverse(mesh)

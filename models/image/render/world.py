@@ -25,8 +25,8 @@ class Triangles:
     Attributes:
         positions: `(N, 3)`.
         normals: `(N, 3)`.
-        color: `(N, 3)`, linear reflectance, transmittance or radiance.
-        traits: `(N, 3)`: roughness, metallic, clearcoat.
+        color: `(N, 3)`, linear reflectance or transmittance.
+        traits: `(N, 4)`: roughness, metallic, clearcoat, glow.
     """
 
     positions: Pixels
@@ -121,9 +121,9 @@ def _plain(surface: Surface) -> Surface:
 def _look(surface: Surface, thing: SceneObject) -> tuple[Kind, Pixels, Pixels]:
     color = np.clip(linear(surface.color or thing.color) * surface.shade, 0, 0.92)
     if surface.glow:
-        return "glow", (color * surface.glow).astype(np.float32), np.zeros(3, np.float32)
+        return "glow", color.astype(np.float32), np.array([1, 0, 0, surface.glow], np.float32)
     material = surface.material or thing.material
-    traits = np.array([max(material.roughness, 0.04), material.metallic, material.clearcoat], np.float32)
+    traits = np.array([max(material.roughness, 0.04), material.metallic, material.clearcoat, 0], np.float32)
     if material.transmission > TRANSMISSIVE_ABOVE:
         kind: Kind = "frosted" if material.roughness > FROSTED_ABOVE else "glass"
         return kind, _transmittance(color), traits

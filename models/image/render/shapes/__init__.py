@@ -53,16 +53,43 @@ MODELS: dict[ShapeName, Callable[[], tuple[Part, ...]]] = {
     "barrel": vessels.barrel,
 }
 
+THREE_QUARTER_DEG: dict[ShapeName, float] = {
+    "cube": 28.0,
+    "pyramid": 24.0,
+    "star": 14.0,
+    "heart": 16.0,
+    "gem": 12.0,
+    "dumbbell": -22.0,
+    "stairs": -28.0,
+    "arch": 20.0,
+    "column": 18.0,
+    "table": 20.0,
+    "chair": 30.0,
+    "stool": 12.0,
+    "bench": 22.0,
+    "book": 24.0,
+    "crate": 26.0,
+    "house": 26.0,
+    "car": -28.0,
+    "boat": -20.0,
+    "mug": -18.0,
+    "teapot": -12.0,
+    "rocket": 24.0,
+}
+"""Turn at yaw 0 of shapes that look best from a corner; modelled facing the viewer."""
+
 
 @cache
 def unit_parts(shape: ShapeName) -> tuple[Part, ...]:
     """The parts of a shape for `size_m` 1: on z = 0, with the radius and height of `PROPORTIONS`."""
     parts = MODELS[shape]()
+    turn = THREE_QUARTER_DEG.get(shape, 0.0)
     radius, height, floor = _bounds(parts)
     wanted = PROPORTIONS[shape]
     across, up = wanted.radius / radius, wanted.height / height
     return tuple(
-        Part(part.mesh.moved(z=-floor).scaled(across, across, up), part.surface) for part in parts
+        Part(part.mesh.turned("z", turn).moved(z=-floor).scaled(across, across, up), part.surface)
+        for part in parts
     )
 
 

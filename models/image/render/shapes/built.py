@@ -20,7 +20,6 @@ from models.image.render.shapes.part import (
     BODY,
     CREAM,
     DARK_WOOD,
-    DARKER,
     RUBBER,
     SLIGHTLY_DARKER,
     STEEL,
@@ -32,7 +31,7 @@ from models.image.render.shapes.part import (
 from models.image.schema import Material
 
 Parts = tuple[Part, ...]
-TILES = Surface("#6b2f24", material=Material(roughness=0.6))
+ROOF = Surface(shade=0.34, material=Material(roughness=0.6))
 BRICK = Surface("#7d4a3a", material=Material(roughness=0.8))
 SAIL = Surface("#f5f0e4", material=Material(roughness=0.8))
 LAMP_GLASS = Surface("#fff4d6", material=Material(roughness=0.1))
@@ -41,16 +40,16 @@ TAIL_LIGHT = Surface("#a01010", material=Material(roughness=0.15))
 
 def house() -> Parts:
     """A cottage with a gable to the side, its door toward the viewer."""
-    walls = box(1.66, 1.24, 0.92, 0.02)
-    gable_outline = np.array([(-0.6, 0.0), (0.6, 0.0), (0.0, 0.62)])
+    walls = box(1.66, 1.24, 1.02, 0.02)
+    gable_outline = np.array([(-0.61, 0.0), (0.61, 0.0), (0.0, 0.56)])
     gable = prism(gable_outline - [0, 0.2], 1.6, 0.01).moved(y=0.2, z=-0.8)
-    gable = upright(gable).turned("z", 90).moved(z=0.9)
-    slab = box(1.86, 0.94, 0.07, 0.02)
+    gable = upright(gable).turned("z", 90).moved(z=1.0)
+    slab = box(1.84, 0.9, 0.07, 0.02)
     roof = [
-        slab.moved(y=-0.47).turned("x", 46).moved(z=1.56),
-        slab.moved(y=0.47).turned("x", -46).moved(z=1.56),
+        slab.moved(y=-0.45).turned("x", 42).moved(z=1.6),
+        slab.moved(y=0.45).turned("x", -42).moved(z=1.6),
     ]
-    chimney = box(0.2, 0.2, 0.55, 0.02).moved(0.45, 0.25, 1.15)
+    chimney = box(0.2, 0.2, 0.55, 0.02).moved(0.45, 0.25, 1.2)
     door = box(0.34, 0.06, 0.58, 0.02).moved(0, -0.62, 0)
     panes = [box(0.3, 0.04, 0.32, 0.01).moved(0.5 * s, -0.61, 0.36) for s in (-1, 1)]
     side = [box(0.04, 0.3, 0.32, 0.01).moved(0.82 * s, 0, 0.36) for s in (-1, 1)]
@@ -67,7 +66,7 @@ def house() -> Parts:
     step = box(0.5, 0.16, 0.06, 0.02).moved(y=-0.68)
     return (
         Part(join(walls, gable), BODY),
-        Part(join(*roof), TILES),
+        Part(join(*roof), ROOF),
         Part(chimney, BRICK),
         Part(door, WOOD),
         Part(join(*panes, *side), WINDOW),
@@ -204,7 +203,7 @@ def rocket() -> Parts:
     accent = Surface("#c8322a", material=Material(roughness=0.3, clearcoat=0.5))
     return (
         Part(body, BODY),
-        Part(join(tip, *fins), DARKER if accent.color is None else accent),
+        Part(join(tip, *fins), accent),
         Part(join(nozzle, porthole, band), STEEL),
         Part(glass, WINDOW),
     )

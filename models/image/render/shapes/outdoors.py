@@ -3,8 +3,18 @@
 import numpy as np
 
 from models.image.render.mesh import Mesh, join
-from models.image.render.shapes.kit import TAU, ball, column_between, curve, loft, revolve, ring, tube
-from models.image.render.shapes.part import BODY, CARROT, COAL, CREAM, DARK_WOOD, Part, Surface
+from models.image.render.shapes.kit import ball, column_between, curve, revolve, ring, tube
+from models.image.render.shapes.part import (
+    BODY,
+    CARROT,
+    COAL,
+    CREAM,
+    DARK_WOOD,
+    LIGHTER,
+    SLIGHTLY_DARKER,
+    Part,
+    Surface,
+)
 from models.image.schema import Material
 
 Parts = tuple[Part, ...]
@@ -18,23 +28,37 @@ def tree() -> Parts:
         tube(curve([(0, 0, 0.6), (0.18 * c, 0.18 * s, 0.82), (0.36 * c, 0.36 * s, 1.02)], 10), np.linspace(0.055, 0.03, 10), 12)
         for c, s in ((np.cos(a), np.sin(a)) for a in (0.4, 2.4, 4.4))
     ]
-    clumps = [(0, 0, 1.5, 0.62), (0.4, -0.12, 1.28, 0.42), (-0.36, -0.24, 1.24, 0.42), (-0.14, 0.4, 1.3, 0.42), (0.2, 0.24, 1.66, 0.4), (-0.22, 0.06, 1.78, 0.38), (0.12, -0.34, 1.62, 0.38)]
-    crown = [_leafy(r, seed).moved(x, y, z) for seed, (x, y, z, r) in enumerate(clumps)]
-    return (Part(join(*crown), BODY), Part(join(trunk, *boughs), DARK_WOOD))
+    clumps = [(0, 0, 1.5, 0.55), (0.4, -0.12, 1.26, 0.36), (-0.38, -0.2, 1.24, 0.36), (-0.14, 0.38, 1.28, 0.38), (0.2, 0.24, 1.66, 0.36), (-0.22, 0.02, 1.78, 0.34), (0.14, -0.32, 1.6, 0.34)]
+    foliage = [_foliage(clumps, shade) for shade in (0, 1, 2)]
+    return (
+        Part(foliage[0], BODY),
+        Part(foliage[1], SLIGHTLY_DARKER),
+        Part(foliage[2], LIGHTER),
+        Part(join(trunk, *boughs), DARK_WOOD),
+    )
 
 
-def _leafy(radius: float, seed: int) -> Mesh:
-    """A ball dented by waves, so that light breaks on it like on foliage."""
-    mesh = ball(1.0, 44, 64)
-    unit = mesh.vertices
-    generator = np.random.default_rng(seed)
-    bumps = np.zeros(len(unit))
-    for frequency, height in ((5, 0.05), (9, 0.045), (15, 0.035)):
-        for _ in range(4):
-            direction = generator.normal(size=3)
-            direction /= np.linalg.norm(direction)
-            bumps += height * np.sin(frequency * unit @ direction + generator.uniform(0, TAU))
-    return Mesh(unit * (radius * (1 + bumps))[:, None], mesh.faces)
+def _foliage(clumps: list[tuple[float, float, float, float]], shade: int) -> Mesh:
+    """Every third tuft of leaves, spread evenly over the outside of the clumps."""
+    centres = np.array([clump[:3] for clump in clumps])
+    radii = np.array([clump[3] for clump in clumps])
+    generator = np.random.default_rng(shade)
+    tuft = ball(1.0, 8, 10)
+    tufts = [ball(float(r) * 0.93, 16, 24).moved(*c) for c, r in zip(centres, radii, strict=True)] if shade == 1 else []
+    for centre, radius in zip(centres, radii, strict=True):
+        count = int(330 * radius**2)
+        for k in range(count):
+            z = 1 - 2 * (k + (shade + 0.5) / 3) / count
+            angle = 2.399963 * (3 * k + shade)
+            way = np.array([np.sqrt(1 - z * z) * np.cos(angle), np.sqrt(1 - z * z) * np.sin(angle), z])
+            place = centre + way * radius
+            others = np.linalg.norm(centres - place, axis=1) - radii
+            if (others < -0.06).any():
+                continue
+            size = generator.uniform(0.055, 0.085)
+            leaf = tuft.scaled(size, size, size * 0.62).turned("x", float(generator.uniform(-40, 40)))
+            tufts.append(leaf.turned("y", float(generator.uniform(-40, 40))).moved(*place))
+    return join(*tufts)
 
 
 def mushroom() -> Parts:
@@ -89,5 +113,3 @@ def snowman() -> Parts:
         Part(scarf, SCARF),
     )
 
-
-__all__ = ["loft", "mushroom", "snowman", "tree"]

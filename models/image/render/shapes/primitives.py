@@ -56,8 +56,7 @@ def pyramid() -> Parts:
     """A four-sided pyramid."""
     outline = fillet([(-1, -1), (1, -1), (1, 1), (-1, 1)], 0.09, closed=True) * 0.87
     levels = [(0.955, 0.0), (0.985, 0.012), (1.0, 0.05), (0.98, 0.09), (0.035, 1.575), (0.018, 1.595), (0.0, 1.6)]
-    rings = [np.concatenate([outline * s, np.full((len(outline), 1), z)], 1) for s, z in levels]
-    return _body(loft(np.stack(rings)))
+    return _body(_stacked([(outline * s, z) for s, z in levels]))
 
 
 def capsule() -> Parts:
@@ -88,31 +87,46 @@ def star() -> Parts:
     corners[0::2] = np.stack([np.cos(tips), np.sin(tips)], 1)
     corners[1::2] = 0.47 * np.stack([np.cos(notches), np.sin(notches)], 1)
     outline = fillet([(float(x), float(y)) for x, y in corners], 0.07, closed=True)
-    return _body(_pillow(outline, 0.34, power=1.15))
+    return _body(_ridged(outline, 0.34))
 
 
 def heart() -> Parts:
     """A plump heart standing on its tip."""
-    t = np.linspace(0, TAU, 120, endpoint=False)
+    t = np.linspace(0, TAU, 144, endpoint=False)
     x = 16 * np.sin(t) ** 3
     y = 13 * np.cos(t) - 5 * np.cos(2 * t) - 2 * np.cos(3 * t) - np.cos(4 * t)
-    return _body(_pillow(np.stack([x, y + 1.5], 1) / 16, 0.5, power=2.3))
+    outline = np.stack([x, y + 2.5], 1) / 16
+    core = np.stack([0.95 * np.sin(t), 0.8 * np.cos(t) + 0.1], 1)
+    return _body(_plump(outline, core, 0.46))
 
 
-def _pillow(outline: Floats, depth: float, power: float) -> Mesh:
-    """Puff up an outline in x-y to both sides; power 1 gives ridges, 2 and more a cushion."""
-    spread = np.sin(np.linspace(0, np.pi / 2, 14))[::-1] if power > 1.5 else np.linspace(1, 0, 10)
-    rise = depth * np.maximum(1 - spread**power, 0) ** (1 / max(power - 0.3, 1.0))
-    rim = 0.05 if power < 1.5 else 0.0
-    front = [(s, z + rim) for s, z in zip(spread, rise, strict=True)]
-    levels = [(s, -z) for s, z in front[:0:-1]] + ([(1.0, -rim)] if rim else []) + front
-    rings = [np.concatenate([outline * s, np.full((len(outline), 1), z)], 1) for s, z in levels]
-    return upright(loft(np.stack(rings)))
+def _ridged(outline: Floats, depth: float) -> Mesh:
+    """Raise an outline in x-y to a point on both sides, over a narrow rim."""
+    rim = 0.05
+    spread = np.linspace(1, 0, 10)
+    front = [(s, rim + depth * (1 - s)) for s in spread]
+    levels = [(s, -z) for s, z in front[::-1]] + front
+    return upright(_stacked([(outline * s, z) for s, z in levels]))
+
+
+def _plump(outline: Floats, core: Floats, depth: float) -> Mesh:
+    """Puff up an outline in x-y to both sides, turning into a smoother one on the way in."""
+    angle = np.linspace(-np.pi / 2, np.pi / 2, 33)
+    levels = []
+    for a in angle:
+        spread, keep = np.cos(a), np.cos(a) ** 1.6
+        levels.append(((outline * keep + core * (1 - keep)) * spread, depth * np.sin(a)))
+    return upright(_stacked(levels))
+
+
+def _stacked(levels: list[tuple[Floats, float]]) -> Mesh:
+    rings = [np.concatenate([flat, np.full((len(flat), 1), z)], 1) for flat, z in levels]
+    return loft(np.stack(rings))
 
 
 def gem() -> Parts:
     """A brilliant on its point, every facet flat."""
-    levels = [(0.02, 0.0, 0.0), (0.94, 0.86, 0.0), (0.94, 0.92, 0.0), (0.76, 1.13, 0.5), (0.5, 1.3, 0.0)]
+    levels = [(0.015, 0.0, 0.0), (0.94, 0.84, 0.0), (0.94, 0.89, 0.0), (0.79, 1.12, -0.5), (0.54, 1.3, -1.0)]
     rings = []
     for radius, z, turn in levels:
         angle = (np.arange(8) + turn) * TAU / 8
@@ -174,7 +188,7 @@ def column() -> Parts:
             np.stack([radius * flute * np.cos(angle), radius * flute * np.sin(angle), np.full(144, z)], 1)
         )
     base = revolve(
-        fillet([(0, 0.12), (0.38, 0.12), (0.4, 0.18), (0.36, 0.22), (0.33, 0.24), (0.34, 0.29), (0.29, 0.32), (0, 0.32)], 0.03)
+        fillet([(0, 0.12), (0.33, 0.12), (0.35, 0.17), (0.32, 0.21), (0.3, 0.23), (0.32, 0.28), (0.29, 0.32), (0, 0.32)], 0.03)
     )
     capital = revolve(
         fillet([(0, 1.88), (0.27, 1.88), (0.28, 1.93), (0.26, 1.95), (0.37, 2.06), (0.37, 2.08), (0, 2.08)], 0.025)

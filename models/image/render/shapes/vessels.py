@@ -115,7 +115,7 @@ def lamp() -> Parts:
     stem = revolve(curve([(0.09, 0.08), (0.05, 0.2), (0.13, 0.42), (0.17, 0.58), (0.08, 0.8), (0.035, 0.95), (0.035, 1.42)], 40), 48)
     shade = revolve(fillet([(0.68, 1.1), (0.7, 1.1), (0.42, 2.0), (0.4, 2.0)], 0.006, closed=True), 96, closed=True)
     return (
-        Part(shade, BODY),
+        Part(shade, Surface(glow=0.75)),
         Part(join(base, stem), BRASS),
         Part(ball(0.17, 24, 32).moved(z=1.5), BULB),
     )
