@@ -8,9 +8,7 @@ from models.image.render.view import View
 from models.image.schema import Scene
 
 
-def with_backdrop(
-    color: Pixels, depth: Pixels, scene: Scene, view: View, points: Pixels
-) -> Pixels:
+def with_backdrop(color: Pixels, depth: Pixels, scene: Scene, view: View, points: Pixels) -> Pixels:
     """Fade the far ground and the empty sky into the mood's backdrop.
 
     Args:
@@ -26,7 +24,8 @@ def with_backdrop(
     reach = float(np.linalg.norm(points[:, :2] - centre, axis=1).max())
     place = view.eye[:2] + ways[..., :2] * depth[..., None]
     away = np.linalg.norm(place - centre, axis=-1)
-    near, far = reach * 1.3, reach * 1.3 + 2.2 * view.distance_m
+    near = reach * 1.3 + (0.0 if MOODS[scene.light].backdrop == 1 else 0.5) * view.distance_m
+    far = near + 2.4 * view.distance_m
     fade = np.clip((away - near) / (far - near), 0, 1)
     fade = np.where(depth > 0, fade * fade * (3 - 2 * fade), 1.0)[..., None]
     return (color * (1 - fade) + _distance(scene, view, ways) * fade).astype(np.float32)
@@ -36,7 +35,9 @@ def _distance(scene: Scene, view: View, ways: Pixels) -> Pixels:
     mood = MOODS[scene.light]
     rise = np.degrees(np.arcsin(np.clip(ways[..., 2:], -1, 1)))
     sky = _between(np.array(mood.horizon), np.array(mood.zenith), np.clip(rise / 55, 0, 1) ** 0.7)
-    return (_paper(scene, mood, rise) * mood.backdrop + sky / mood.level * (1 - mood.backdrop)).astype(np.float32)
+    return (
+        _paper(scene, mood, rise) * mood.backdrop + sky / mood.level * (1 - mood.backdrop)
+    ).astype(np.float32)
 
 
 def _paper(scene: Scene, mood: Mood, rise_deg: Pixels) -> Pixels:

@@ -1,9 +1,12 @@
 """Colours between sRGB hex and linear light."""
 
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
 
-Pixels = NDArray[np.float32]
+Pixels = NDArray[np.floating[Any]]
+"""Values of pixels, colours or points; `float32` wherever there are many."""
 LUMINANCE = np.array([0.2126, 0.7152, 0.0722], np.float32)
 """Weights of linear Rec. 709 primaries."""
 

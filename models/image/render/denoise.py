@@ -11,6 +11,8 @@ from models.image.render.colors import Pixels
 TILE_PX = 640
 OVERLAP_PX = 48
 
+Library = Any
+"""The `pyoidn` module, which has no types."""
 Denoise = Callable[[Pixels, Pixels, Pixels, Callable[[], None]], Pixels]
 
 
@@ -23,15 +25,21 @@ def find_denoiser() -> Denoise | None:
     return lambda color, albedo, normal, check: _tiled(library, color, albedo, normal, check)
 
 
-def _tiled(library: Any, color: Pixels, albedo: Pixels, normal: Pixels, check: Callable[[], None]) -> Pixels:
+def _tiled(
+    library: Library, color: Pixels, albedo: Pixels, normal: Pixels, check: Callable[[], None]
+) -> Pixels:
     height, width = color.shape[:2]
     total = np.zeros_like(color)
     weights = np.zeros((height, width, 1), np.float32)
     for rows, columns in _tiles(height, width):
         check()
         window = np.s_[rows, columns]
-        planes = [np.ascontiguousarray(plane[window], np.float32) for plane in (color, albedo, normal)]
-        clean = library.denoise(color=planes[0], albedo=np.clip(planes[1], 0, 1), normal=planes[2], hdr=True)
+        planes = [
+            np.ascontiguousarray(plane[window], np.float32) for plane in (color, albedo, normal)
+        ]
+        clean = library.denoise(
+            color=planes[0], albedo=np.clip(planes[1], 0, 1), normal=planes[2], hdr=True
+        )
         ramp = _ramp(rows, height)[:, None] * _ramp(columns, width)[None]
         total[window] += clean * ramp[..., None]
         weights[window] += ramp[..., None]

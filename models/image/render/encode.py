@@ -9,6 +9,7 @@ from pathlib import Path
 import imagecodecs
 import numpy as np
 import OpenEXR
+from numpy.typing import NDArray
 from PIL import Image
 
 from models.image.render.colors import Pixels
@@ -82,7 +83,7 @@ def _exr(rendering: Rendering, _style: Style) -> bytes:
         return path.read_bytes()
 
 
-def _half(plane: Pixels) -> np.ndarray:  # type: ignore[type-arg]  # float16, only for the file
+def _half(plane: Pixels) -> NDArray[np.float16]:
     return np.ascontiguousarray(np.clip(plane, -65504, 65504), np.float16)
 
 

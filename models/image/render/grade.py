@@ -69,7 +69,9 @@ def _vignetted(light: Pixels, strength: float) -> Pixels:
     height, width = light.shape[:2]
     y = np.linspace(-1, 1, height)[:, None]
     x = np.linspace(-1, 1, width)[None]
-    return light * (1 - strength * np.clip((x * x + y * y) / 2, 0, 1) ** 1.4)[..., None].astype(np.float32)
+    return light * (1 - strength * np.clip((x * x + y * y) / 2, 0, 1) ** 1.4)[..., None].astype(
+        np.float32
+    )
 
 
 def _bloomed(light: Pixels, share: float) -> Pixels:
@@ -78,7 +80,9 @@ def _bloomed(light: Pixels, share: float) -> Pixels:
         return light
     step = max(1, min(light.shape[:2]) // 128)
     height, width = light.shape[0] // step, light.shape[1] // step
-    small = light[: height * step, : width * step].reshape(height, step, width, step, 3).mean((1, 3))
+    small = (
+        light[: height * step, : width * step].reshape(height, step, width, step, 3).mean((1, 3))
+    )
     bright = np.maximum(small - 0.9, 0)
     halo = np.zeros_like(bright)
     for radius, weight in ((1.5, 0.5), (4.0, 0.3), (10.0, 0.2)):

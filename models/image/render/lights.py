@@ -79,27 +79,29 @@ def _smooth(t: Pixels) -> Pixels:
     return t * t * (3 - 2 * t)
 
 
-def _gradient(ways: Pixels, horizon: tuple[float, ...], zenith: tuple[float, ...], power: float) -> Pixels:
+def _gradient(
+    ways: Pixels, horizon: tuple[float, ...], zenith: tuple[float, ...], power: float
+) -> Pixels:
     height = np.maximum(ways[..., 2:], 0) ** power
     return np.array(horizon) * (1 - height) + np.array(zenith) * height
 
 
 def _sun(ways: Pixels) -> Pixels:
-    sun = _aim(-118, 44)
-    sky = _gradient(ways, (0.85, 0.95, 1.05), (0.2, 0.38, 0.75), 0.45) * 0.62
+    sun = _aim(-122, 42)
     return (
-        sky
-        + _lobe(ways, sun, 9) * np.array([0.5, 0.45, 0.36])
-        + _disc(ways, sun, 2.2) * np.array([1.0, 0.93, 0.82]) * 560
+        _gradient(ways, (0.8, 0.9, 1.0), (0.16, 0.32, 0.7), 0.45) * 0.5
+        + np.exp(-((ways[..., 2:] / 0.24) ** 2)) * np.array([1.5, 1.6, 1.7])
+        + _lobe(ways, sun, 9) * np.array([0.9, 0.8, 0.66])
+        + _disc(ways, sun, 1.9) * np.array([1.0, 0.92, 0.8]) * 1500
     )
 
 
 def _sky(ways: Pixels) -> Pixels:
-    window = _aim(-100, 52)
+    window = _aim(-105, 50)
     return (
-        _gradient(ways, (0.7, 0.78, 0.88), (0.5, 0.64, 0.9), 0.6) * 0.5
-        + _lobe(ways, window, 4) * np.array([1.5, 1.45, 1.35])
-        + _lobe(ways, window, 30) * np.array([14.0, 13.4, 12.4])
+        _gradient(ways, (0.62, 0.72, 0.84), (0.42, 0.56, 0.84), 0.6) * 0.42
+        + _lobe(ways, window, 4) * np.array([1.2, 1.16, 1.08])
+        + _lobe(ways, window, 34) * np.array([17.0, 16.2, 15.0])
     )
 
 
@@ -115,36 +117,39 @@ def _studio(ways: Pixels) -> Pixels:
 
 
 def _sunset(ways: Pixels) -> Pixels:
-    sun = _aim(-72, 15)
-    band = np.exp(-((ways[..., 2:] / 0.22) ** 2))
+    sun = _aim(-98, 14)
+    band = np.exp(-((ways[..., 2:] / 0.2) ** 2))
     return (
-        _gradient(ways, (0.75, 0.5, 0.5), (0.16, 0.2, 0.42), 0.5) * 0.5
-        + band * _lobe(ways, sun, 1.3) * np.array([1.5, 0.62, 0.22])
+        _gradient(ways, (0.5, 0.4, 0.5), (0.13, 0.18, 0.42), 0.5) * 0.42
+        + band * _lobe(ways, sun, 1.3) * np.array([1.5, 0.6, 0.2])
         + _lobe(ways, sun, 20) * np.array([4.0, 1.9, 0.7])
-        + _lobe(ways, _aim(170, 35), 2.0) * np.array([0.34, 0.3, 0.4])
-        + _disc(ways, sun, 2.6) * np.array([1.0, 0.56, 0.23]) * 420
+        + _disc(ways, sun, 2.2) * np.array([1.0, 0.6, 0.27]) * 1500
     )
 
 
 def _night(ways: Pixels) -> Pixels:
-    moon = _aim(64, 42)
+    moon = _aim(52, 40)
     light = (
-        _gradient(ways, (0.16, 0.22, 0.42), (0.03, 0.05, 0.14), 0.5)
-        + _lobe(ways, moon, 6) * np.array([0.3, 0.42, 0.7])
-        + _disc(ways, moon, 4.5) * np.array([0.62, 0.78, 1.0]) * 90
-        + _softbox(ways, _aim(-112, 18), 16, 22) * np.array([1.0, 0.55, 0.2]) * 14
+        _gradient(ways, (0.12, 0.2, 0.46), (0.03, 0.06, 0.2), 0.5) * 0.9
+        + _lobe(ways, moon, 6) * np.array([0.2, 0.32, 0.6])
+        + _disc(ways, moon, 4.0) * np.array([0.5, 0.7, 1.0]) * 150
+        + _softbox(ways, _aim(-114, 13), 18, 20) * np.array([1.0, 0.52, 0.18]) * 26
     )
-    for azimuth, elevation in ((-30, 5), (-14, 7), (18, 4), (33, 8), (-58, 6), (150, 7), (200, 5), (120, 6)):
-        light = light + _disc(ways, _aim(azimuth, elevation), 1.5) * np.array([1.0, 0.62, 0.28]) * 9
+    for azimuth, elevation in _FAR_LAMPS:
+        lamp = _disc(ways, _aim(azimuth, elevation), 1.5)
+        light = light + lamp * np.array([1.0, 0.62, 0.28]) * 12
     return light
 
 
+_FAR_LAMPS = ((-30, 5), (-14, 7), (18, 4), (33, 8), (-58, 6), (150, 7), (200, 5), (120, 6))
+"""Azimuth and elevation of street lamps, seen only as reflections."""
+
 MOODS: dict[LightName, Mood] = {
-    "sun": Mood(_sun, 0.92, (0.78, 0.88, 0.98), (0.3, 0.5, 0.85), 0.25, 1.0),
-    "sky": Mood(_sky, 0.86, (0.84, 0.88, 0.93), (0.62, 0.74, 0.92), 0.35, 1.0),
-    "studio": Mood(_studio, 0.88, (0.5, 0.5, 0.5), (0.2, 0.2, 0.2), 1.0, 1.0),
-    "sunset": Mood(_sunset, 0.72, (0.95, 0.52, 0.28), (0.3, 0.28, 0.48), 0.2, 1.3),
-    "night": Mood(_night, 0.3, (0.05, 0.075, 0.15), (0.01, 0.016, 0.04), 0.3, 2.2),
+    "sun": Mood(_sun, 0.96, (0.74, 0.86, 0.98), (0.3, 0.52, 0.9), 0.2, 1.0),
+    "sky": Mood(_sky, 0.92, (0.86, 0.89, 0.93), (0.66, 0.76, 0.92), 0.45, 1.0),
+    "studio": Mood(_studio, 0.92, (0.5, 0.5, 0.5), (0.2, 0.2, 0.2), 1.0, 1.0),
+    "sunset": Mood(_sunset, 0.78, (1.0, 0.5, 0.24), (0.36, 0.3, 0.5), 0.15, 1.2),
+    "night": Mood(_night, 0.36, (0.035, 0.06, 0.14), (0.008, 0.014, 0.045), 0.12, 2.0),
 }
 
 
@@ -162,4 +167,6 @@ def _metered(radiance: Pixels, ways: Pixels) -> float:
     solid = ring * (np.pi / HEIGHT_PX) * (2 * np.pi / WIDTH_PX)
     luminance = radiance.mean(-1) * (ways[..., 2] > 0)
     papers = [(0.5, _aim(0, 90)), (0.3, _aim(180, 20)), (0.2, _aim(-120, 20))]
-    return sum(w * float((luminance * np.maximum(ways @ n, 0) * solid).sum()) / np.pi for w, n in papers)
+    return sum(
+        w * float((luminance * np.maximum(ways @ n, 0) * solid).sum()) / np.pi for w, n in papers
+    )

@@ -1,12 +1,13 @@
 """Triangle meshes: plain arrays, moved, joined and given normals that keep edges crisp."""
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-Floats = NDArray[np.float64]
-Ints = NDArray[np.int64]
+Floats = NDArray[np.floating[Any]]
+Ints = NDArray[np.integer[Any]]
 
 CREASE_DEG = 38.0
 WELD_DECIMALS = 6
@@ -77,14 +78,11 @@ def corner_normals(mesh: Mesh, crease_deg: float = CREASE_DEG) -> Floats:
     the crease angle: curves stay smooth, edges stay edges and large flats stay flat.
     """
     normals, areas = face_normals(mesh)
-    _, welded = np.unique(
-        np.round(mesh.vertices, WELD_DECIMALS), axis=0, return_inverse=True
-    )
+    _, welded = np.unique(np.round(mesh.vertices, WELD_DECIMALS), axis=0, return_inverse=True)
     vertex = welded.reshape(-1)[mesh.faces].reshape(-1)  # (3F,)
     own, other = _corners_sharing_a_vertex(vertex)
-    near = (
-        np.einsum("ij,ij->i", normals[own // 3], normals[other // 3])
-        > np.cos(np.radians(crease_deg))
+    near = np.einsum("ij,ij->i", normals[own // 3], normals[other // 3]) > np.cos(
+        np.radians(crease_deg)
     )
     own, other = own[near], other[near]
     total = np.zeros((len(vertex), 3))

@@ -32,7 +32,10 @@ def _gaps(probes: Pixels, surface: Pixels, *, downward: bool) -> Pixels:
     if not len(points) or not len(triangles):
         return np.empty(0, np.float32)
     step = max(1, CHUNK // len(triangles))
-    parts = [_heights(points[i : i + step], triangles, highest=downward) for i in range(0, len(points), step)]
+    parts = [
+        _heights(points[i : i + step], triangles, highest=downward)
+        for i in range(0, len(points), step)
+    ]
     heights = np.concatenate(parts)
     hit = np.isfinite(heights)
     rise = heights - points[:, 2] if downward else points[:, 2] - heights
@@ -69,10 +72,16 @@ def _heights(points: Pixels, triangles: Pixels, *, highest: bool) -> Pixels:
     """Highest (or lowest) height of the triangles on the vertical through each point; else inf."""
     a, b, c = (triangles[None, :, k] for k in range(3))
     x, y = points[:, None, 0], points[:, None, 1]
-    area = (b[..., 1] - c[..., 1]) * (a[..., 0] - c[..., 0]) + (c[..., 0] - b[..., 0]) * (a[..., 1] - c[..., 1])
+    area = (b[..., 1] - c[..., 1]) * (a[..., 0] - c[..., 0]) + (c[..., 0] - b[..., 0]) * (
+        a[..., 1] - c[..., 1]
+    )
     safe = np.where(np.abs(area) < 1e-12, np.inf, area)
-    u = ((b[..., 1] - c[..., 1]) * (x - c[..., 0]) + (c[..., 0] - b[..., 0]) * (y - c[..., 1])) / safe
-    v = ((c[..., 1] - a[..., 1]) * (x - c[..., 0]) + (a[..., 0] - c[..., 0]) * (y - c[..., 1])) / safe
+    u = (
+        (b[..., 1] - c[..., 1]) * (x - c[..., 0]) + (c[..., 0] - b[..., 0]) * (y - c[..., 1])
+    ) / safe
+    v = (
+        (c[..., 1] - a[..., 1]) * (x - c[..., 0]) + (a[..., 0] - c[..., 0]) * (y - c[..., 1])
+    ) / safe
     inside = (u >= -1e-6) & (v >= -1e-6) & (u + v <= 1 + 1e-6) & np.isfinite(safe)
     height = u * a[..., 2] + v * b[..., 2] + (1 - u - v) * c[..., 2]
     lost = -np.inf if highest else np.inf

@@ -15,13 +15,15 @@ from models.image.schema import Scene
 
 Mitsuba = Any
 """The `mitsuba` module; its variant is chosen at run time, so it has no static types."""
+Loaded = Any
+"""An object of that module: a scene, a mesh, a sensor."""
 
 GROUND_M = 400.0
 GRAIN_PX = 256
 FROSTED_ALPHA = 0.18
 
 
-def load(mi: Mitsuba, scene: Scene, parts: tuple[Piece, ...], integrator: dict[str, Any]) -> Any:
+def load(mi: Mitsuba, scene: Scene, parts: tuple[Piece, ...], integrator: dict[str, Any]) -> Loaded:
     """The scene, ready to trace."""
     mood = MOODS[scene.light]
     stage: dict[str, Any] = {
@@ -30,10 +32,13 @@ def load(mi: Mitsuba, scene: Scene, parts: tuple[Piece, ...], integrator: dict[s
         "environment": _environment(mi, scene),
         "ground": _mesh(mi, "ground", _ground(scene, parts), _ground_surface(mi, scene)),
     }
-    for kind in ("opaque", "glass", "frosted", "glow"):
+    for kind in ("opaque", "glass", "frosted"):
         chosen = [part.triangles for part in parts if part.kind == kind]
         if chosen:
-            stage[kind] = _mesh(mi, kind, _joined(chosen), _surface(kind), mood.glow)
+            stage[kind] = _mesh(mi, kind, _joined(chosen), _surface(kind))
+    lit = [part.triangles for part in parts if part.kind == "glow"]
+    for index, triangles in enumerate(lit):
+        stage[f"glow{index}"] = _mesh(mi, "glow", triangles, _surface("glow"), mood.glow)
     return mi.load_dict(stage)
 
 
@@ -72,7 +77,11 @@ def _surface(kind: Kind) -> dict[str, Any]:
             "specular": 0.5,
         }
     if kind == "glass":
-        return {"type": "dielectric", "int_ior": 1.45, "specular_transmittance": _attribute("color")}
+        return {
+            "type": "dielectric",
+            "int_ior": 1.45,
+            "specular_transmittance": _attribute("color"),
+        }
     if kind == "frosted":
         return {
             "type": "roughdielectric",
@@ -122,21 +131,29 @@ def _ground(scene: Scene, parts: tuple[Piece, ...]) -> Triangles:
     return Triangles(positions, normals, color, np.zeros((6, 4), np.float32))
 
 
+def _emission(triangles: Triangles, glow: float) -> dict[str, Any]:
+    """Uniform over a mesh: emitters are sampled without knowing which attribute was hit."""
+    radiance = triangles.color[0] * triangles.traits[0, 3] * glow
+    return {"type": "area", "radiance": {"type": "rgb", "value": radiance.tolist()}}
+
+
 def _mesh(
     mi: Mitsuba, kind: Kind, triangles: Triangles, surface: dict[str, Any], glow: float = 0.0
-) -> Any:
+) -> Loaded:
     count = len(triangles.positions)
     properties = mi.Properties()
     properties["bsdf"] = mi.load_dict(surface)
     if kind == "glow":
-        properties["emitter"] = mi.load_dict({"type": "area", "radiance": _attribute("radiance")})
+        properties["emitter"] = mi.load_dict(_emission(triangles, glow))
     mesh = mi.Mesh(
-        kind, count, count // 3, props=properties, has_vertex_normals=True, has_vertex_texcoords=kind == "ground"
+        kind,
+        count,
+        count // 3,
+        props=properties,
+        has_vertex_normals=True,
+        has_vertex_texcoords=kind == "ground",
     )
     mesh.add_attribute("vertex_color", 3, triangles.color.ravel())
-    if kind == "glow":
-        radiance = triangles.color * triangles.traits[:, 3:] * glow
-        mesh.add_attribute("vertex_radiance", 3, np.ascontiguousarray(radiance, np.float32).ravel())
     for column, name in enumerate(("roughness", "metallic", "clearcoat")):
         mesh.add_attribute(f"vertex_{name}", 1, np.ascontiguousarray(triangles.traits[:, column]))
     buffers = mi.traverse(mesh)
@@ -145,6 +162,8 @@ def _mesh(
     buffers["faces"] = np.arange(count, dtype=np.uint32)
     if kind == "ground":
         tile_m = 3.0
-        buffers["vertex_texcoords"] = np.ascontiguousarray(triangles.positions[:, :2] / tile_m).ravel()
+        buffers["vertex_texcoords"] = np.ascontiguousarray(
+            triangles.positions[:, :2] / tile_m
+        ).ravel()
     buffers.update()
     return mesh

@@ -27,7 +27,7 @@ class Grade:
     saturation: float = 1.0
     tint: tuple[float, float, float] = (1.0, 1.0, 1.0)
     shadow_tint: tuple[float, float, float] = (0.0, 0.0, 0.0)
-    vignette: float = 0.12
+    vignette: float = 0.2
     bloom: float = 0.04
     grain: float = 0.0
 
@@ -69,7 +69,9 @@ class Style:
         ground = scene.ground.model_copy(
             update={
                 "color": self.ground or self._shifted(scene.ground.color),
-                "roughness": scene.ground.roughness if self.ground_roughness is None else self.ground_roughness,
+                "roughness": scene.ground.roughness
+                if self.ground_roughness is None
+                else self.ground_roughness,
             }
         )
         return scene.model_copy(

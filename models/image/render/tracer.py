@@ -7,13 +7,18 @@ from typing import Any, Protocol
 import numpy as np
 
 from models.image.render.colors import Pixels
-from models.image.render.stage import Mitsuba, load
+from models.image.render.mesh import Floats
+from models.image.render.stage import Loaded, Mitsuba, load
 from models.image.render.view import View
 from models.image.render.world import Piece
 from models.image.schema import Scene
 
 MAX_DEPTH = 12
 RUSSIAN_ROULETTE_DEPTH = 4
+Drjit = Any
+"""The `drjit` module."""
+Lazy = Any
+"""Arrays that DrJit has yet to compute."""
 BRIGHTEST = 16.0
 """Radiance at which one sample is clamped, white paper being 1: kills fireflies."""
 GUIDE_SAMPLES = 4
@@ -74,7 +79,7 @@ class WaveTracer:
 
     wave_rays = 1 << 18
 
-    def __init__(self, mi: Mitsuba, dr: Any) -> None:
+    def __init__(self, mi: Mitsuba, dr: Drjit) -> None:
         self._mi = mi
         self._dr = dr
 
@@ -92,27 +97,27 @@ class WaveTracer:
         for first in range(0, job.height_px, rows):
             yield first, min(rows, job.height_px - first)
 
-    def _band(self, job: Job, stage: Any, first: int, rows: int) -> Pixels:
-        mi, dr = self._mi, self._dr
+    def _band(self, job: Job, stage: Loaded, first: int, rows: int) -> Pixels:
         color = self._paths(job, stage, first, rows)
         guides = self._guides(job, stage, first, rows)
-        dr.eval(color, guides)
+        self._dr.eval(color, guides)
         planes = [np.asarray(plane, np.float32) for plane in (*color, *guides)]
-        del mi
         return np.stack(planes, -1).reshape(rows, job.width_px, CHANNELS)
 
-    def _paths(self, job: Job, stage: Any, first: int, rows: int) -> list[Any]:
+    def _paths(self, job: Job, stage: Loaded, first: int, rows: int) -> list[Lazy]:
         mi, dr = self._mi, self._dr
         sampler, rays = self._rays(job, first, rows, job.samples_per_pixel, salt=0)
         radiance, _, _ = stage.integrator().sample(stage, sampler, rays)
         ceiling = dr.opaque(mi.Float, BRIGHTEST)
         return [
-            dr.block_sum(dr.select(dr.isfinite(c), dr.clip(c, 0.0, ceiling), 0.0), job.samples_per_pixel)
+            dr.block_sum(
+                dr.select(dr.isfinite(c), dr.clip(c, 0.0, ceiling), 0.0), job.samples_per_pixel
+            )
             / job.samples_per_pixel
             for c in radiance
         ]
 
-    def _guides(self, job: Job, stage: Any, first: int, rows: int) -> list[Any]:
+    def _guides(self, job: Job, stage: Loaded, first: int, rows: int) -> list[Lazy]:
         mi, dr = self._mi, self._dr
         samples = min(GUIDE_SAMPLES, job.samples_per_pixel)
         _, rays = self._rays(job, first, rows, samples, salt=1)
@@ -124,12 +129,16 @@ class WaveTracer:
         values = [*dr.select(valid, dr.clip(albedo, 0.0, 1.0), 0.0), *normal, depth]
         return [dr.block_sum(value, samples) / samples for value in values]
 
-    def _rays(self, job: Job, first: int, rows: int, samples: int, salt: int) -> tuple[Any, Any]:
+    def _rays(
+        self, job: Job, first: int, rows: int, samples: int, salt: int
+    ) -> tuple[Loaded, Lazy]:
         """Stratified rays, all samples of a pixel side by side."""
         mi, dr = self._mi, self._dr
         count = rows * job.width_px * samples
         sampler = mi.load_dict({"type": "independent", "sample_count": 1})
-        sampler.seed(dr.opaque(mi.UInt32, (job.seed * 2 + salt + first * 0x9E3779B1) % 2**32), count)
+        sampler.seed(
+            dr.opaque(mi.UInt32, (job.seed * 2 + salt + first * 0x9E3779B1) % 2**32), count
+        )
         index = dr.arange(mi.UInt32, count)
         per_pixel = dr.opaque(mi.UInt32, samples)
         width = dr.opaque(mi.UInt32, job.width_px)
@@ -141,11 +150,11 @@ class WaveTracer:
         y = mi.Float(row) + dr.opaque(mi.Float, float(first)) + share
         return sampler, self._through(job, x, y)
 
-    def _through(self, job: Job, x: Any, y: Any) -> Any:
+    def _through(self, job: Job, x: Lazy, y: Lazy) -> Lazy:
         """Rays through points of the picture, in pixels."""
         mi, dr = self._mi, self._dr
 
-        def opaque(vector: Any) -> Any:
+        def opaque(vector: Floats) -> Lazy:
             return mi.Vector3f(*(dr.opaque(mi.Float, float(value)) for value in vector))
 
         view = job.view
@@ -181,14 +190,16 @@ class BlockTracer:
             for sample in range(job.samples_per_pixel):
                 seed = (job.seed * 0x9E3779B1 + sample * 0x85EBCA6B + first) % 2**32
                 integrator = guides if sample < guided else stage.integrator()
-                film = np.asarray(mi.render(stage, sensor=sensor, integrator=integrator, spp=1, seed=seed))
+                film = np.asarray(
+                    mi.render(stage, sensor=sensor, integrator=integrator, spp=1, seed=seed)
+                )
                 band[..., :3] += clamped(film[..., :3]) / job.samples_per_pixel
                 if sample < guided:
                     band[..., 3:] += film[..., 3:10] / guided
                 step((first + count * (sample + 1) / job.samples_per_pixel) / job.height_px)
         return out
 
-    def _sensor(self, job: Job, first: int, rows: int) -> Any:
+    def _sensor(self, job: Job, first: int, rows: int) -> Loaded:
         mi, view = self._mi, job.view
         smaller = min(view.tangent_x, view.tangent_y)
         return mi.load_dict(
@@ -199,7 +210,9 @@ class BlockTracer:
                 "near_clip": 1e-3,
                 "far_clip": 1e4,
                 "to_world": mi.ScalarTransform4f().look_at(
-                    origin=view.eye.tolist(), target=(view.eye + view.ahead).tolist(), up=view.up.tolist()
+                    origin=view.eye.tolist(),
+                    target=(view.eye + view.ahead).tolist(),
+                    up=view.up.tolist(),
                 ),
                 "film": {
                     "type": "hdrfilm",

@@ -72,9 +72,14 @@ def fit(camera: Camera, points: Pixels, width_px: int, height_px: int) -> View:
     local = points - centre
     depth = local @ ahead
     fill = FILL / camera.framing
-    spans = [_span(local @ axis, depth, t * fill) for axis, t in zip((right, up), tangents, strict=True)]
-    distance = max(max(needed for needed, _ in spans), float(-depth.min()) + 0.2)
-    slack = [_centred(local @ axis, depth, t, distance) for axis, t in zip((right, up), tangents, strict=True)]
+    spans = [
+        _span(local @ axis, depth, t * fill) for axis, t in zip((right, up), tangents, strict=True)
+    ]
+    distance = max(*(needed for needed, _ in spans), float(-depth.min()) + 0.2)
+    slack = [
+        _centred(local @ axis, depth, t, distance)
+        for axis, t in zip((right, up), tangents, strict=True)
+    ]
     lift = LOWERED * tangents[1] * distance
     eye = centre + right * slack[0] + up * (slack[1] + lift) - ahead * distance
     eye[2] = max(float(eye[2]), 0.03 * distance)

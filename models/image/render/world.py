@@ -12,6 +12,7 @@ from models.image.render.rest import resting_height
 from models.image.render.shapes import unit_parts
 from models.image.render.shapes.part import Surface
 from models.image.schema import Material, Scene, SceneObject
+from models.image.shapes import ShapeName
 
 Kind = Literal["ground", "opaque", "glass", "frosted", "glow"]
 FROSTED_ABOVE = 0.16
@@ -44,17 +45,17 @@ class Piece:
 
 
 @cache
-def unit_triangles(shape: str) -> tuple[tuple[Pixels, Pixels, Surface], ...]:
+def unit_triangles(shape: ShapeName) -> tuple[tuple[Pixels, Pixels, Surface], ...]:
     """Corner positions and normals, `(N, 3)` each, of every part at `size_m` 1."""
     out = []
-    for part in unit_parts(shape):  # type: ignore[arg-type]  # validated by the schema
+    for part in unit_parts(shape):
         corners = part.mesh.vertices[part.mesh.faces].reshape(-1, 3).astype(np.float32)
-        normals = corner_normals(part.mesh).reshape(-1, 3).astype(np.float32)
+        normals = corner_normals(part.mesh, part.crease_deg).reshape(-1, 3).astype(np.float32)
         out.append((corners, normals, part.surface))
     return tuple(out)
 
 
-def unit_points(shape: str) -> Pixels:
+def unit_points(shape: ShapeName) -> Pixels:
     """Corners of all triangles of a shape at `size_m` 1, `(N, 3)`."""
     return np.concatenate([corners for corners, _, _ in unit_triangles(shape)])
 
@@ -123,7 +124,9 @@ def _look(surface: Surface, thing: SceneObject) -> tuple[Kind, Pixels, Pixels]:
     if surface.glow:
         return "glow", color.astype(np.float32), np.array([1, 0, 0, surface.glow], np.float32)
     material = surface.material or thing.material
-    traits = np.array([max(material.roughness, 0.04), material.metallic, material.clearcoat, 0], np.float32)
+    traits = np.array(
+        [max(material.roughness, 0.04), material.metallic, material.clearcoat, 0], np.float32
+    )
     if material.transmission > TRANSMISSIVE_ABOVE:
         kind: Kind = "frosted" if material.roughness > FROSTED_ABOVE else "glass"
         return kind, _transmittance(color), traits

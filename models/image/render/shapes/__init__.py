@@ -1,11 +1,11 @@
 """The forty shapes as meshes, in the proportions that layout relies on."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from functools import cache
 
 import numpy as np
 
-from models.image.render.mesh import Mesh
 from models.image.render.shapes import built, household, outdoors, primitives, vessels
 from models.image.render.shapes.part import Part
 from models.image.shapes import PROPORTIONS, ShapeName
@@ -88,7 +88,7 @@ def unit_parts(shape: ShapeName) -> tuple[Part, ...]:
     wanted = PROPORTIONS[shape]
     across, up = wanted.radius / radius, wanted.height / height
     return tuple(
-        Part(part.mesh.turned("z", turn).moved(z=-floor).scaled(across, across, up), part.surface)
+        replace(part, mesh=part.mesh.turned("z", turn).moved(z=-floor).scaled(across, across, up))
         for part in parts
     )
 
@@ -107,4 +107,4 @@ def _bounds(parts: tuple[Part, ...]) -> tuple[float, float, float]:
     return radius, float(points[:, 2].max()) - floor, floor
 
 
-__all__ = ["Mesh", "stretch", "unit_parts"]
+__all__ = ["stretch", "unit_parts"]

@@ -77,13 +77,31 @@ def house() -> Parts:
 def tower() -> Parts:
     """A round keep with battlements."""
     shaft = revolve(
-        fillet([(0, 0), (0.45, 0), (0.45, 0.08), (0.41, 0.12), (0.355, 1.86), (0.46, 2.02), (0.46, 2.14), (0.37, 2.14), (0.37, 2.08), (0, 2.08)], 0.02), 88
+        fillet(
+            [
+                (0, 0),
+                (0.45, 0),
+                (0.45, 0.08),
+                (0.41, 0.12),
+                (0.355, 1.86),
+                (0.46, 2.02),
+                (0.46, 2.14),
+                (0.37, 2.14),
+                (0.37, 2.08),
+                (0, 2.08),
+            ],
+            0.02,
+        ),
+        88,
     )
     merlons = [_merlon(a) for a in np.arange(8) * TAU / 8 + TAU / 16]
     courses = [ring(0.4 - 0.032 * z, 0.014, 80, 8).moved(z=z) for z in (0.55, 1.05, 1.55)]
     door = upright(prism(_doorway(0.26, 0.44), 0.12, 0.01)).moved(y=-0.33, z=0.2)
     slits = [
-        upright(prism(_doorway(0.09, 0.24), 0.08, 0.005)).moved(y=-0.33, z=0.12).turned("z", turn).moved(z=z)
+        upright(prism(_doorway(0.09, 0.24), 0.08, 0.005))
+        .moved(y=-0.33, z=0.12)
+        .turned("z", turn)
+        .moved(z=z)
         for z, turn in ((0.72, 0), (1.22, -35), (1.22, 40), (1.62, 0))
     ]
     return (
@@ -97,7 +115,10 @@ def _merlon(angle: float) -> Mesh:
     half = TAU / 16 * 0.6
     turn = np.linspace(-half, half, 7)
     outline = np.concatenate(
-        [0.46 * np.stack([np.cos(turn), np.sin(turn)], 1), 0.37 * np.stack([np.cos(turn), np.sin(turn)], 1)[::-1]]
+        [
+            0.46 * np.stack([np.cos(turn), np.sin(turn)], 1),
+            0.37 * np.stack([np.cos(turn), np.sin(turn)], 1)[::-1],
+        ]
     )
     centre = outline.mean(0)
     block = prism(outline - centre, 0.3, 0.015, 2).moved(x=centre[0], z=2.1)
@@ -113,20 +134,42 @@ def _doorway(width: float, height: float) -> Floats:
 
 def car() -> Parts:
     """A small car, its nose to the right."""
-    sill = [(-1.1, 0.2), (-1.12, 0.34), (-1.08, 0.47), (-0.7, 0.53), (0.42, 0.52), (0.95, 0.44), (1.1, 0.36), (1.12, 0.24), (1.04, 0.17), (-1.02, 0.16)]
+    sill = [
+        (-1.1, 0.2),
+        (-1.12, 0.34),
+        (-1.08, 0.47),
+        (-0.7, 0.53),
+        (0.42, 0.52),
+        (0.95, 0.44),
+        (1.1, 0.36),
+        (1.12, 0.24),
+        (1.04, 0.17),
+        (-1.02, 0.16),
+    ]
     body = _side_prism(sill, 0.88, 0.09, 0.12)
     roof = [(-0.82, 0.46), (-0.6, 0.74), (-0.44, 0.8), (0.04, 0.8), (0.2, 0.74), (0.54, 0.46)]
     cabin = _side_prism(roof, 0.76, 0.07, 0.1)
     panes = [
         _side_prism([(-0.68, 0.5), (-0.53, 0.71), (-0.19, 0.73), (-0.19, 0.5)], 0.775, 0.01, 0.03),
         _side_prism([(-0.13, 0.5), (-0.13, 0.73), (0.05, 0.72), (0.37, 0.5)], 0.775, 0.01, 0.03),
-        box(0.58, 0.02, 0.29, 0.008).turned("z", 90).moved(z=-0.145).turned("y", -50.5).moved(0.385, 0, 0.615),
-        box(0.58, 0.02, 0.26, 0.008).turned("z", 90).moved(z=-0.13).turned("y", 38.5).moved(-0.735, 0, 0.61),
+        box(0.58, 0.02, 0.29, 0.008)
+        .turned("z", 90)
+        .moved(z=-0.145)
+        .turned("y", -50.5)
+        .moved(0.385, 0, 0.615),
+        box(0.58, 0.02, 0.26, 0.008)
+        .turned("z", 90)
+        .moved(z=-0.13)
+        .turned("y", 38.5)
+        .moved(-0.735, 0, 0.61),
     ]
     tyre = ring(0.155, 0.062, 56, 20).scaled(1, 1, 1.15).turned("x", 90)
     hub = rounded_cylinder(0.12, 0.1, 0.03, 40).moved(z=-0.05).turned("x", 90)
     places = [(x, y) for x in (-0.66, 0.68) for y in (-0.4, 0.4)]
-    lights = [rounded_cylinder(0.075, 0.05, 0.02, 32).turned("y", 90).moved(1.07, 0.28 * s, 0.34) for s in (-1, 1)]
+    lights = [
+        rounded_cylinder(0.075, 0.05, 0.02, 32).turned("y", 90).moved(1.07, 0.28 * s, 0.34)
+        for s in (-1, 1)
+    ]
     tails = [box(0.03, 0.16, 0.08, 0.01).moved(-1.115, 0.3 * s, 0.32) for s in (-1, 1)]
     bumpers = [box(0.06, 0.8, 0.07, 0.025).moved(x, 0, 0.2) for x in (-1.11, 1.1)]
     return (
@@ -139,7 +182,9 @@ def car() -> Parts:
     )
 
 
-def _side_prism(outline: list[tuple[float, float]], width: float, bevel: float, corner: float) -> Mesh:
+def _side_prism(
+    outline: list[tuple[float, float]], width: float, bevel: float, corner: float
+) -> Mesh:
     """A solid whose side view, x to the right, is the outline; centred on y = 0."""
     points = fillet(outline, corner, closed=True)
     centre = points.mean(0)
@@ -194,7 +239,10 @@ def rocket() -> Parts:
     nose = curve([(0.26, 1.86), (0.16, 2.1), (0.0, 2.3)], 20)
     body = revolve(np.concatenate([[(0, 0.32)], skin, [(0, 1.86)]]), 88)
     tip = revolve(np.concatenate([[(0, 1.86)], np.maximum(nose, 0)]), 88)
-    nozzle = revolve(fillet([(0, 0.34), (0.15, 0.34), (0.21, 0.16), (0.17, 0.16), (0.1, 0.3), (0, 0.3)], 0.015), 64)
+    nozzle = revolve(
+        fillet([(0, 0.34), (0.15, 0.34), (0.21, 0.16), (0.17, 0.16), (0.1, 0.3), (0, 0.3)], 0.015),
+        64,
+    )
     fin = _fin()
     fins = [fin.turned("z", turn) for turn in (-90, 30, 150)]
     porthole = ring(0.13, 0.035, 48, 16).turned("x", 90).moved(0, -0.375, 1.25)
@@ -210,6 +258,12 @@ def rocket() -> Parts:
 
 
 def _fin() -> Mesh:
-    outline = fillet([(0.24, 0.38), (0.34, 0.78), (0.56, 0.5), (0.64, 0.0), (0.56, 0.0), (0.46, 0.26)], 0.04, closed=True)
+    outline = fillet(
+        [(0.24, 0.38), (0.34, 0.78), (0.56, 0.5), (0.64, 0.0), (0.56, 0.0), (0.46, 0.26)],
+        0.04,
+        closed=True,
+    )
     centre = np.array([0.44, 0.42])
-    return upright(prism(outline - centre, 0.07, 0.02, 2).moved(z=-0.035)).moved(x=centre[0], z=centre[1])
+    return upright(prism(outline - centre, 0.07, 0.02, 2).moved(z=-0.035)).moved(
+        x=centre[0], z=centre[1]
+    )

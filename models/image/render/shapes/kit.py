@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from models.image.render.mesh import Floats, Mesh, outward
+from models.image.render.mesh import Floats, Ints, Mesh, outward
 
 Point = tuple[float, float]
 SECTIONS = 72
@@ -34,7 +34,7 @@ def loft(rings: Floats, *, closed: bool = False) -> Mesh:
     return outward(_without_slivers(Mesh(vertices, np.concatenate(faces))))
 
 
-def _fan(a: np.ndarray, b: np.ndarray, centre: int) -> np.ndarray:  # type: ignore[type-arg]
+def _fan(a: Ints, b: Ints, centre: int) -> Ints:
     return np.stack([a, b, np.full_like(a, centre)], -1)
 
 
@@ -44,7 +44,9 @@ def _without_slivers(mesh: Mesh) -> Mesh:
     return Mesh(mesh.vertices, mesh.faces[area > 1e-12])
 
 
-def fillet(points: Sequence[Point], radius: float, *, closed: bool = False, steps: int = 4) -> Floats:
+def fillet(
+    points: Sequence[Point], radius: float, *, closed: bool = False, steps: int = 4
+) -> Floats:
     """Round the corners of a polyline, `(N, 2)`; the ends of an open one stay."""
     corners = np.asarray(points, float)
     before, after = np.roll(corners, 1, 0), np.roll(corners, -1, 0)
@@ -66,19 +68,27 @@ def _towards(corner: Floats, other: Floats, distance: float) -> Floats:
     return corner + way * min(distance / max(length, 1e-9), 0.5)
 
 
-def revolve(profile: Floats | Sequence[Point], sections: int = SECTIONS, *, closed: bool = False) -> Mesh:
+def revolve(
+    profile: Floats | Sequence[Point], sections: int = SECTIONS, *, closed: bool = False
+) -> Mesh:
     """Turn a profile of (radius, height) about z; an open one is capped, a closed one a ring."""
     points = np.asarray(profile, float)
     angle = np.linspace(0, TAU, sections, endpoint=False)
     radius, height = points[:, :1], points[:, 1:]
     rings = np.stack(
-        [radius * np.cos(angle), radius * np.sin(angle), np.broadcast_to(height, (len(points), sections))],
+        [
+            radius * np.cos(angle),
+            radius * np.sin(angle),
+            np.broadcast_to(height, (len(points), sections)),
+        ],
         -1,
     )
     return loft(rings, closed=closed)
 
 
-def rounded_cylinder(radius: float, height: float, bevel: float = 0.04, sections: int = SECTIONS) -> Mesh:
+def rounded_cylinder(
+    radius: float, height: float, bevel: float = 0.04, sections: int = SECTIONS
+) -> Mesh:
     """An upright cylinder on z = 0 with soft rims."""
     return revolve(fillet([(0, 0), (radius, 0), (radius, height), (0, height)], bevel), sections)
 
@@ -89,7 +99,9 @@ def rectangle(width: float, depth: float, corner: float = 0.05, steps: int = 4) 
     return fillet([(-x, -y), (x, -y), (x, y), (-x, y)], corner, closed=True, steps=steps)
 
 
-def prism(outline: Floats, height: float, bevel: float = 0.04, steps: int = 3, top: float = 1.0) -> Mesh:
+def prism(
+    outline: Floats, height: float, bevel: float = 0.04, steps: int = 3, top: float = 1.0
+) -> Mesh:
     """Stand an outline on z = 0 and round its rims.
 
     Args:
@@ -154,16 +166,24 @@ def tube(path: Floats, radius: float | Floats, sections: int = 20) -> Mesh:
     side = _transported(tangent)
     up = np.cross(tangent, side)
     angle = np.linspace(0, TAU, sections, endpoint=False)
-    wheel = np.cos(angle)[None, :, None] * side[:, None] + np.sin(angle)[None, :, None] * up[:, None]
+    wheel = (
+        np.cos(angle)[None, :, None] * side[:, None] + np.sin(angle)[None, :, None] * up[:, None]
+    )
     rings = path[:, None] + wheel * radii[:, None, None]
-    return loft(np.concatenate([_dome(rings, path, tangent, radii, 0), rings, _dome(rings, path, tangent, radii, -1)]))
+    return loft(
+        np.concatenate(
+            [_dome(rings, path, tangent, radii, 0), rings, _dome(rings, path, tangent, radii, -1)]
+        )
+    )
 
 
 def _dome(rings: Floats, path: Floats, tangent: Floats, radii: Floats, end: int) -> Floats:
     angle = np.linspace(0, np.pi / 2, 5)[1:-1]
     sign = -1.0 if end == 0 else 1.0
     caps = [
-        path[end] + (rings[end] - path[end]) * np.cos(a) + sign * tangent[end] * radii[end] * np.sin(a)
+        path[end]
+        + (rings[end] - path[end]) * np.cos(a)
+        + sign * tangent[end] * radii[end] * np.sin(a)
         for a in angle
     ]
     return np.stack(caps[::-1] if end == 0 else caps)
@@ -189,7 +209,9 @@ def curve(points: Sequence[Sequence[float]], count: int = 24) -> Floats:
     i = t.astype(int)
     u = (t - i)[:, None]
     a, b, c, d = p[i], p[i + 1], p[i + 2], p[i + 3]
-    return 0.5 * (2 * b + (c - a) * u + (2 * a - 5 * b + 4 * c - d) * u**2 + (3 * b - a - 3 * c + d) * u**3)
+    return 0.5 * (
+        2 * b + (c - a) * u + (2 * a - 5 * b + 4 * c - d) * u**2 + (3 * b - a - 3 * c + d) * u**3
+    )
 
 
 def walled(outer: Floats, thickness: float, floor: float) -> Floats:
@@ -198,7 +220,9 @@ def walled(outer: Floats, thickness: float, floor: float) -> Floats:
     inner[:, 0] = np.maximum(inner[:, 0] - thickness, 0.0)
     inner = inner[inner[:, 1] > floor + 1e-6]
     rim = outer[-1] + [-thickness / 2, thickness * 0.35]
-    return np.concatenate([[[0, 0]], outer, rim[None], inner, [[inner[-1, 0] * 0.9, floor], [0, floor]]])
+    return np.concatenate(
+        [[[0, 0]], outer, rim[None], inner, [[inner[-1, 0] * 0.9, floor], [0, floor]]]
+    )
 
 
 def wall_fillet(outer: Floats, radius: float, thickness: float, floor: float) -> Floats:
@@ -212,15 +236,17 @@ def upright(mesh: Mesh) -> Mesh:
     return mesh.turned("x", 90)
 
 
-def column_between(a: Sequence[float], b: Sequence[float], radius: float, end: float | None = None) -> Mesh:
+def column_between(
+    a: Sequence[float], b: Sequence[float], radius: float, end: float | None = None
+) -> Mesh:
     """A straight rod, tapering to `end` if given."""
     path = np.linspace(np.asarray(a, float), np.asarray(b, float), 6)
     return tube(path, np.linspace(radius, radius if end is None else end, 6))
 
 
-def arc(centre: Sequence[float], radius: float, start_deg: float, stop_deg: float, count: int = 24) -> Floats:
+def arc(
+    centre: Sequence[float], radius: float, start_deg: float, stop_deg: float, count: int = 24
+) -> Floats:
     """Points of a circle's arc in two dimensions."""
     angle = np.radians(np.linspace(start_deg, stop_deg, count))
     return np.asarray(centre, float) + radius * np.stack([np.cos(angle), np.sin(angle)], 1)
-
-

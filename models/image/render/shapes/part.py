@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from models.image.render.mesh import Mesh
+from models.image.render.mesh import CREASE_DEG, Mesh
 from models.image.schema import Material
 
 
@@ -25,10 +25,17 @@ class Surface:
 
 @dataclass(frozen=True)
 class Part:
-    """A mesh with a surface of its own."""
+    """A mesh with a surface of its own.
+
+    Attributes:
+        mesh: Its triangles.
+        surface: What they look like.
+        crease_deg: Faces that meet at more than this keep an edge.
+    """
 
     mesh: Mesh
     surface: Surface
+    crease_deg: float = CREASE_DEG
 
 
 BODY = Surface()

@@ -55,7 +55,15 @@ def torus() -> Parts:
 def pyramid() -> Parts:
     """A four-sided pyramid."""
     outline = fillet([(-1, -1), (1, -1), (1, 1), (-1, 1)], 0.09, closed=True) * 0.87
-    levels = [(0.955, 0.0), (0.985, 0.012), (1.0, 0.05), (0.98, 0.09), (0.035, 1.575), (0.018, 1.595), (0.0, 1.6)]
+    levels = [
+        (0.955, 0.0),
+        (0.985, 0.012),
+        (1.0, 0.05),
+        (0.98, 0.09),
+        (0.035, 1.575),
+        (0.018, 1.595),
+        (0.0, 1.6),
+    ]
     return _body(_stacked([(outline * s, z) for s, z in levels]))
 
 
@@ -126,12 +134,18 @@ def _stacked(levels: list[tuple[Floats, float]]) -> Mesh:
 
 def gem() -> Parts:
     """A brilliant on its point, every facet flat."""
-    levels = [(0.015, 0.0, 0.0), (0.94, 0.84, 0.0), (0.94, 0.89, 0.0), (0.79, 1.12, -0.5), (0.54, 1.3, -1.0)]
+    levels = [
+        (0.015, 0.0, 0.0),
+        (0.94, 0.84, 0.0),
+        (0.94, 0.89, 0.0),
+        (0.79, 1.12, -0.5),
+        (0.54, 1.3, -1.0),
+    ]
     rings = []
     for radius, z, turn in levels:
         angle = (np.arange(8) + turn) * TAU / 8
         rings.append(np.stack([radius * np.cos(angle), radius * np.sin(angle), np.full(8, z)], 1))
-    return _body(loft(np.stack(rings)))
+    return (Part(loft(np.stack(rings)), BODY, crease_deg=3.0),)
 
 
 def dumbbell() -> Parts:
@@ -185,13 +199,38 @@ def column() -> Parts:
     for z in np.linspace(0.3, 1.9, 18):
         radius = 0.3 - 0.045 * ((z - 0.3) / 1.6) ** 1.6
         rings.append(
-            np.stack([radius * flute * np.cos(angle), radius * flute * np.sin(angle), np.full(144, z)], 1)
+            np.stack(
+                [radius * flute * np.cos(angle), radius * flute * np.sin(angle), np.full(144, z)], 1
+            )
         )
     base = revolve(
-        fillet([(0, 0.12), (0.33, 0.12), (0.35, 0.17), (0.32, 0.21), (0.3, 0.23), (0.32, 0.28), (0.29, 0.32), (0, 0.32)], 0.03)
+        fillet(
+            [
+                (0, 0.12),
+                (0.33, 0.12),
+                (0.35, 0.17),
+                (0.32, 0.21),
+                (0.3, 0.23),
+                (0.32, 0.28),
+                (0.29, 0.32),
+                (0, 0.32),
+            ],
+            0.03,
+        )
     )
     capital = revolve(
-        fillet([(0, 1.88), (0.27, 1.88), (0.28, 1.93), (0.26, 1.95), (0.37, 2.06), (0.37, 2.08), (0, 2.08)], 0.025)
+        fillet(
+            [
+                (0, 1.88),
+                (0.27, 1.88),
+                (0.28, 1.93),
+                (0.26, 1.95),
+                (0.37, 2.06),
+                (0.37, 2.08),
+                (0, 2.08),
+            ],
+            0.025,
+        )
     )
     slab = box(0.594, 0.594, 0.13, 0.02)
     return _body(join(loft(np.stack(rings)), base, capital, slab, slab.moved(z=2.07)))
