@@ -159,10 +159,10 @@ STYLES: tuple[Style, ...] = (
         "toy",
         "Glossy moulded plastic under softboxes",
         light="studio",
-        color_saturation=1.35,
-        color_lightness=0.06,
+        color_saturation=1.15,
+        color_lightness=0.05,
         material=Material(roughness=0.22, specular=0.6, clearcoat=0.6),
-        grade=Grade(0.15, 1.02, 1.12, vignette=0.1, bloom=0.06),
+        grade=Grade(0.1, 1.0, 1.04, vignette=0.1, bloom=0.06),
     ),
     Style(
         "porcelain",

@@ -85,6 +85,7 @@ class WaveTracer:
 
     def trace(self, job: Job, step: Step) -> Pixels:
         """See `Tracer`."""
+        self._mi.set_variant("llvm_ad_rgb")
         stage = load(self._mi, job.scene, job.parts, path_integrator())
         out = np.empty((job.height_px, job.width_px, CHANNELS), np.float32)
         for first, rows in self._bands(job):
@@ -168,7 +169,7 @@ class WaveTracer:
 class BlockTracer:
     """Traces bands of rows, one sample at a time, on the scalar back end."""
 
-    band_pixels = 40_000
+    band_pixels = 20_000
 
     def __init__(self, mi: Mitsuba) -> None:
         self._mi = mi
@@ -176,6 +177,7 @@ class BlockTracer:
     def trace(self, job: Job, step: Step) -> Pixels:
         """See `Tracer`."""
         mi = self._mi
+        mi.set_variant("scalar_rgb")
         guides = mi.load_dict(
             {"type": "aov", "aovs": "a:albedo,n:sh_normal,d:depth", "image": path_integrator()}
         )
