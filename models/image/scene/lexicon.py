@@ -16,10 +16,10 @@ from models.image.schema import Material
 from models.image.shapes import SHAPE_NAMES, ShapeName
 
 VOCABULARY = Path(__file__).with_name("vocabulary")
+Oklab = tuple[float, float, float]
 Kind = Literal[
     "object", "color", "material", "number", "size", "light", "view", "placing", "ground"
 ]
-Oklab = tuple[float, float, float]
 _WORD = re.compile(r"#[0-9a-f]{6}\b|#[0-9a-f]{3}\b|3d\b|[a-z]+(?:'[a-z]+)?|\d+|[^\s\w]")
 _LONGEST_PHRASE = 5
 _IRREGULAR = {
@@ -35,11 +35,11 @@ _NOT_COLORS = frozenset(
 
 @dataclass(frozen=True)
 class SurfaceKind:
-    """A named material, and the colour it has where none is stated."""
+    """A named material, and the colour it has where none is stated, if it has one of its own."""
 
     name: str
     surface: Material
-    color: str
+    oklab: Oklab | None
 
 
 @dataclass(frozen=True)
@@ -89,7 +89,11 @@ def surface_kinds() -> tuple[SurfaceKind, ...]:
     """Every named material."""
     fields = ("roughness", "metallic", "specular", "clearcoat", "transmission")
     return tuple(
-        SurfaceKind(row["name"], Material(**{f: float(row[f]) for f in fields}), row["color"])
+        SurfaceKind(
+            row["name"],
+            Material(**{field: float(row[field]) for field in fields}),
+            _oklab(row["color"]) if row["color"] else None,
+        )
         for row in rows("materials")
     )
 

@@ -32,6 +32,7 @@ SIZES: dict[str, tuple[float, str]] = {
     "large": (1.5, "large|big|huge|giant|enormous|gigantic|oversized|massive|tall|great|large sized"),
 }  # fmt: skip
 SIZE_NAMES = tuple(SIZES)
+SIZE_FACTORS = tuple(factor for factor, _ in SIZES.values())
 
 LIGHTS: dict[str, str] = {
     "sun": "sunlight|sunny|bright sunlight|in the sun|noon|at noon|midday|sunny day|on a sunny day|in bright sunlight|direct sun|daytime|sunlit|harsh sun|sunshine|summer day",

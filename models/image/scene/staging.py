@@ -80,7 +80,7 @@ class Stager:
         self.rng = np.random.default_rng(seed)
         self._vivid = [oklab_of(row["hex"]) for row in rows("colours")]
         self._metals = {
-            index for index, kind in enumerate(surface_kinds()) if kind.surface.metallic and kind.color
+            index for index, kind in enumerate(surface_kinds()) if kind.surface.metallic and kind.oklab
         }
 
     def brief(self) -> Brief:
@@ -157,10 +157,10 @@ class Stager:
         if wanted.color is not None:
             color = np.array(wanted.color)
         elif surface in self._metals:
-            color = oklab_of(surface_kinds()[surface].color) + rng.normal(0, 0.008, 3)
+            color = np.array(surface_kinds()[surface].oklab) + rng.normal(0, 0.008, 3)
         else:
             color = oklab_of(str(rng.choice(taste.colors))) + rng.normal(0, [0.02, 0.01, 0.01])
-        factor = 1.0 if wanted.size is None else list(phrases.SIZES.values())[wanted.size][0]
+        factor = 1.0 if wanted.size is None else phrases.SIZE_FACTORS[wanted.size]
         size = PROPORTIONS[SHAPE_NAMES[wanted.shape]].typical_size_m * factor
         return color, surface, float(size * np.exp(rng.normal(0, 0.06)))
 
