@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from models.image.scene import phrases
 from models.image.scene.lexicon import Lexicon
-from models.image.scene.phrasing import ADVERBS, Group, Phrasing
+from models.image.scene.phrasing import Group, Phrasing
 
 INVERSE = {
     "left": "right", "right": "left", "front": "behind", "behind": "front", "on": "under",
@@ -81,11 +81,17 @@ class Caption:
 
 
 class CaptionWriter:
-    """Draws captions without end."""
+    """Draws captions without end.
 
-    def __init__(self, lexicon: Lexicon, seed: int) -> None:
+    Args:
+        lexicon: Vocabulary of everything that matters.
+        seed: Of all choices.
+        words: English words at large; those unknown to the lexicon serve as chaff.
+    """
+
+    def __init__(self, lexicon: Lexicon, seed: int, words: list[str] | None = None) -> None:
         self.rng = random.Random(seed)  # noqa: S311  # reproducible captions, not secrets
-        self.phrasing = Phrasing(lexicon, self.rng)
+        self.phrasing = Phrasing(lexicon, self.rng, words or [])
         self._links: list[Link] = []
         self._arrangement: str | None = None
 
@@ -126,8 +132,8 @@ class CaptionWriter:
             counts[at] = self.rng.randint(2, phrases.MAX_COUNT - sum(counts) + counts[at])
         return [self.phrasing.group(i, count) for i, count in enumerate(counts)]
 
-    def _say(self, group: Group, determiner: str | None = None) -> str:
-        return self.phrasing.noun_phrase(group, determiner)
+    def _say(self, group: Group) -> str:
+        return self.phrasing.noun_phrase(group)
 
     def _back(self, group: Group) -> str:
         """Refer to a group that was introduced before."""
@@ -137,6 +143,8 @@ class CaptionWriter:
 
     def _is(self, group: Group) -> str:
         verb = self.rng.choice(_VERBS)
+        if self._chance(0.25):
+            verb = f"is {self.phrasing.participle()}"
         if group.count == 1:
             return verb
         plural = {"is": "are", "has": "have", "can": "can"}
@@ -166,8 +174,8 @@ class CaptionWriter:
     def _related(self, a: Group, relation: str, b: Group) -> str:
         """State the relation of two new groups; `a` is mentioned first."""
         to, aside = self._pick(_TO[relation]), self._pick(_ASIDE[relation])
-        form = self.rng.randrange(16)
-        if form < 8:  # the first is the figure
+        form = self.rng.randrange(22)
+        if form < 11:  # the first is the figure
             self._link(a, relation, b)
             first, second = self._say(a), self._say(b)
             verb = self._is(a)
@@ -177,6 +185,9 @@ class CaptionWriter:
                 f"{first} and {second}. {self._back(a)} {verb} {to} {self._back(b)}.",
                 f"{first} placed {to} {second}",
                 f"{first} and {second}, {self._back(a)} {to} {self._back(b)}",
+                f"{first} {self.phrasing.participle()} {to} {second}",
+                f"{first}, {self.phrasing.participle()} {to} {second}",
+                f"{first} {self.phrasing.participle()} {self.phrasing.adverb()} {to} {second}",
             )  # fmt: skip
             return templates[form]
         self._link(b, relation, a)  # the second is the figure
@@ -188,8 +199,10 @@ class CaptionWriter:
             f"{first}, and {aside} {second}", f"{first}. {aside} {verb} {second}.",
             f"{first} and {second}. {self._back(b)} {verb} {to} {self._back(a)}.",
             f"{first} with {second} {aside}", f"{first}. {second} {verb} {to} it.",
+            f"{first}. {second} {verb} {to} {self._back(a)}.", f"{first} has {second} {aside}",
+            f"{first}; {second} {self.phrasing.participle()} {to} {self._back(a)}",
         )  # fmt: skip
-        return templates[form - 8]
+        return templates[form - 11]
 
     def _between(self) -> tuple[list[Group], str]:
         number = 2 if self._chance(0.2) else 3
@@ -223,8 +236,10 @@ class CaptionWriter:
             groups = [c, a, b]
         elif form == 2:
             opening = self._related(a, first, b).rstrip(".")
-            self._link(c, second, b)
-            body = f"{opening}. {self._say(c)} {self._is(c)} {self._pick(_TO[second])} {self._back(b)}."
+            near = self.rng.choice((a, b))
+            self._link(c, second, near)
+            stop = self._pick(". |; |, and |, while ")
+            body = f"{opening}{stop}{self._say(c)} {self._is(c)} {self._pick(_TO[second])} {self._back(near)}"
         elif form == 3:
             self._link(a, first, b)
             self._link(c, second, b)
@@ -257,7 +272,7 @@ class CaptionWriter:
             later.append(self._pick("both are|both|they are both|all").strip() + f" <c{ids}:{word}>")
         for group in groups:
             who = self._pick("it|this one") if len(groups) == 1 and group.count == 1 else self._back(group)
-            verb, adverb = "are" if group.count > 1 else "is", self.rng.choice(["", "", *ADVERBS[:4]])
+            verb, adverb = "are" if group.count > 1 else "is", self.rng.choice(["", "", self.phrasing.adverb()])
             if group.color and "c" not in group.said and self._chance(0.7):
                 form = self._pick(f"{who} {verb} {adverb}|{who}: {adverb}|make {who}|{who} painted")
                 later.append(f"{form} {self.phrasing.mark('c', group, group.color)}")
@@ -296,8 +311,12 @@ class CaptionWriter:
             tails.append(self._pick(f"under a {self.phrasing.color()} sky|with {self.phrasing.color()} light"))
         if self._chance(0.22):
             tails += rng.sample(_STYLES, rng.choice((1, 1, 2, 3)))
+        if self._chance(0.06):
+            tails.append(f"{self.phrasing.adverb()} {self.phrasing.adjective()}")
         rng.shuffle(tails)
         opening = rng.choice(_OPENINGS) if self._chance(0.4) else ""
+        if opening and self._chance(0.15):
+            opening = f"{opening} {self.phrasing.adverb()}"
         text = body + ("" if body.endswith(".") else self._ground())
         text = f"{opening} {text}".strip()
         text = "".join([*(f"{head}{self._pick(', |: | of ')}" for head in heads), text])

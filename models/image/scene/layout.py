@@ -202,7 +202,7 @@ class _Solver:
         along = line / distance
         room = self._reach(figure, a) + self._reach(figure, b)
         middle = (points[a] + points[b] + points[figure]) / 3
-        half = max(distance, room) / 2
+        half = float(np.clip(distance, room, 1.25 * room)) / 2
         points[a], points[b] = middle - along * half, middle + along * half
         share = (self._reach(figure, a) - self._reach(figure, b)) / 2
         points[figure] = middle + along * share

@@ -3,7 +3,7 @@
 import csv
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 from typing import Literal
@@ -63,12 +63,21 @@ class Entry:
 
 @dataclass(frozen=True)
 class Unit:
-    """A word, known phrase or punctuation mark of a prompt, `prompt[start:end]`."""
+    """A word, known phrase or punctuation mark of a prompt, `prompt[start:end]`.
+
+    Attributes:
+        text: In lower case, hyphens read as blanks.
+        start: In characters.
+        end: In characters.
+        entry: What the vocabulary knows of it.
+        color: For an object's name that is a colour's too.
+    """
 
     text: str
     start: int
     end: int
     entry: Entry | None
+    color: Entry | None = None
 
     @property
     def unknown(self) -> bool:
@@ -167,7 +176,7 @@ class Lexicon:
         self.materials = dict(_materials())
         self._entries = {**self.colors, **self.objects, **self.materials, **dict(_phrases())}
         ambiguous = self.colors.keys() & self.objects.keys()
-        self._color_before_object = {word: self.colors[word] for word in ambiguous}
+        self._also_colors = {word: self.colors[word] for word in ambiguous}
 
     def split(self, prompt: str, forget: frozenset[str] = frozenset()) -> list[Unit]:
         """Cut a prompt into units, the longest known phrase first.
@@ -188,6 +197,10 @@ class Lexicon:
             at += taken
         return [self._in_context(units, i) for i in range(len(units))]
 
+    def knows(self, word: str) -> bool:
+        """Whether a word has a meaning here, or none that could matter."""
+        return word in self._entries or word in phrases.STOP_WORDS
+
     def _match(self, words: list[str]) -> tuple[int, Entry | None]:
         for length in range(len(words), 0, -1):
             entry = self._entries.get(" ".join(words[:length]))
@@ -202,15 +215,15 @@ class Lexicon:
         return 1, None
 
     def _in_context(self, units: list[Unit], at: int) -> Unit:
-        """Read `mushroom` in `a mushroom chair` as a colour."""
+        """Read `peach` in `a peach chair` as a colour; elsewhere it may be either."""
         unit = units[at]
-        color = self._color_before_object.get(unit.text)
-        if color is None or unit.entry is None or at + 1 == len(units):
+        color = self._also_colors.get(unit.text)
+        if color is None or unit.entry is None:
             return unit
-        following = units[at + 1].entry
-        if following is None or following.kind != "object":
-            return unit
-        return Unit(unit.text, unit.start, unit.end, color)
+        following = units[at + 1].entry if at + 1 < len(units) else None
+        if following is not None and following.kind == "object":
+            return replace(unit, entry=color)
+        return replace(unit, color=color)
 
 
 def _shaded(word: str, oklab: Oklab) -> Oklab:

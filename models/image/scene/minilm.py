@@ -72,6 +72,10 @@ class MiniLM:
             )
         return cls(load(content), Tokenizer.from_file(str(folder / "tokenizer.json")))
 
+    def vocabulary(self) -> list[str]:
+        """Every word piece, sorted."""
+        return sorted(self._tokenizer.get_vocab())
+
     @torch.inference_mode()
     def read(self, texts: list[str], batch: int = 64) -> list[Pieces]:
         """Contextual states of each text's pieces; grouped by length so that little is padded."""

@@ -25,6 +25,7 @@ ADJECTIVES = tuple(
     broken empty closed nice gentle pretty funny expensive cheap handmade geometric abstract curved
     traditional solid hollow sleepy noble famous""".split()
 )
+_ADJECTIVE_ENDS = ("ous", "ful", "ic", "al", "ive", "ish", "less", "able", "ible", "ant", "ent", "y")
 _AFTER_COLOR = (
     "{n} in {c}", "{n} that {is_} {c}", "{n} which {is_} {c}", "{n}, {c}", "{n} coloured {c}",
     "{n} painted {c}", "{n} of {c} color", "{n} ({c})", "{n} with a {c} surface",
@@ -77,9 +78,13 @@ def held_out_pair(shape: str, word: str) -> bool:
 class Phrasing:
     """Draws groups and the noun phrases that name them."""
 
-    def __init__(self, lexicon: Lexicon, rng: random.Random) -> None:
+    def __init__(self, lexicon: Lexicon, rng: random.Random, words: list[str]) -> None:
         self.rng = rng
-        other = lexicon.objects.keys() | lexicon.materials.keys()
+        fresh = [w for w in words if w.isalpha() and len(w) > 3 and not lexicon.knows(w)]
+        self._adjectives_wild = [w for w in fresh if w.endswith(_ADJECTIVE_ENDS)] or list(ADJECTIVES)
+        self._participles = [w for w in fresh if w.endswith(("ing", "ed"))] or list(ADJECTIVES)
+        self._adverbs = [w for w in fresh if w.endswith("ly")] or list(ADVERBS)
+        other = lexicon.materials.keys()
         self._colors = [n for n in sorted(lexicon.colors.keys() - other) if not held_out_color(n)]
         self._materials = sorted(lexicon.materials.items())
         singular = sorted((w, e) for w, e in lexicon.objects.items() if not e.plural)
@@ -90,6 +95,18 @@ class Phrasing:
     def chance(self, probability: float) -> bool:
         """True with the given probability."""
         return self.rng.random() < probability
+
+    def adjective(self) -> str:
+        """An adjective that says nothing we draw."""
+        return self.rng.choice(ADJECTIVES if self.chance(0.4) else self._adjectives_wild)
+
+    def participle(self) -> str:
+        """A participle that says nothing we draw."""
+        return self.rng.choice(self._participles)
+
+    def adverb(self) -> str:
+        """An adverb."""
+        return self.rng.choice(ADVERBS if self.chance(0.6) else self._adverbs)
 
     def group(self, index: int, count: int) -> Group:
         """A group whose pairings of words are open to training."""
@@ -128,7 +145,7 @@ class Phrasing:
         group.said.add(kind)
         return f"<{kind}{group.index}:{word}>"
 
-    def noun_phrase(self, group: Group, determiner: str | None = None) -> str:
+    def noun_phrase(self, group: Group) -> str:
         """A phrase that introduces the group, with its attributes before or after the noun."""
         before, after = [], set()
         for kind, word in (("c", group.color), ("m", group.material)):
@@ -136,8 +153,12 @@ class Phrasing:
                 (after.add(kind) if self.chance(0.3) else before.append(self.mark(kind, group, word)))
         self.rng.shuffle(before)
         head = self._adjectives(group, before) + self.mark("n", group, group.word)
-        chosen = self.determiner(group) if determiner is None else determiner
-        return f"{chosen} {self._after(group, head, after)}".strip()
+        if group.count > 1 and self.chance(0.06):
+            number = self.rng.choice(phrases.NUMBERS[group.count].split("|")[:2])
+            form = self.rng.choice(("{}, {} of them", "{} ({})", "{}, {} in number", "{} x {}"))
+            return form.format(self._after(group, head, after), number)
+        phrase = f"{self.determiner(group)} {self._after(group, head, after)}".strip()
+        return f"{phrase} {self.participle()}" if self.chance(0.04) else phrase
 
     def determiner(self, group: Group) -> str:
         """An article, or a number that states the group's count."""
@@ -160,11 +181,11 @@ class Phrasing:
         if len(words) == 2:
             words = [rng.choice([" ", " ", " ", ", ", " and ", ", "]).join(words)]
         if words and self.chance(0.1):
-            words.insert(0, rng.choice(ADVERBS))
+            words.insert(0, self.adverb())
         if group.size and "s" not in group.said:
             words.insert(0 if self.chance(0.85) else len(words), self.mark("s", group, group.size))
         if self.chance(0.14):
-            words.insert(rng.randint(0, len(words)), rng.choice(ADJECTIVES))
+            words.insert(rng.randint(0, len(words)), self.adjective())
         joiner = ", " if len(words) > 1 and self.chance(0.1) else " "
         return joiner.join(words) + " " if words else ""
 
@@ -175,7 +196,7 @@ class Phrasing:
         return self.rng.choice(table).format(
             n=head,
             is_="are" if group.count > 1 else "is",
-            adv=self.rng.choice(ADVERBS),
+            adv=self.adverb(),
             c=self.mark("c", group, group.color) if "c" in kinds and group.color else "",
             m=self.mark("m", group, group.material) if "m" in kinds and group.material else "",
         )

@@ -24,7 +24,7 @@ def _halved(reading: Reading) -> Reading:
 
 def lessons(units: UnitReader, captions: int, seed: int) -> list[Lesson]:
     """Draw captions and read them."""
-    writer = CaptionWriter(units.lexicon, seed)
+    writer = CaptionWriter(units.lexicon, seed, units.encoder.vocabulary())
     rng = random.Random(seed)  # noqa: S311  # reproducible, not secret
     drawn = [writer.draw() for _ in range(captions)]
     forget = [words_to_forget(caption, units.lexicon, rng) for caption in drawn]

@@ -63,9 +63,10 @@ class Reading:
 
     def entry(self, index: int, kind: Kind) -> Entry | None:
         """What a unit stands for if it is read as this kind."""
-        known = self.units[index].entry
-        if known is not None and known.kind == kind:
-            return known
+        unit = self.units[index]
+        for known in (unit.entry, unit.color):
+            if known is not None and known.kind == kind:
+                return known
         guess = self.guesses[index].get(kind)
         return guess.entry if guess else None
 
@@ -133,7 +134,7 @@ class UnitReader:
     def __init__(self, lexicon: Lexicon, encoder: MiniLM) -> None:
         self.lexicon = lexicon
         self.anchors = Anchors(lexicon, encoder)
-        self._encoder = encoder
+        self.encoder = encoder
 
     def read(
         self, prompts: list[str], forget: list[frozenset[str]] | None = None
@@ -148,7 +149,7 @@ class UnitReader:
         split = [self.lexicon.split(p, f) for p, f in zip(prompts, forget, strict=True)]
         unknown = sorted({u.text for units in split for u in units if u.unknown})
         guesses = dict(zip(unknown, self.anchors.nearest(unknown), strict=True))
-        pieces = self._encoder.read(prompts)
+        pieces = self.encoder.read(prompts)
         return [
             _reading(units, [guesses.get(u.text, {}) if u.unknown else {} for u in units], piece)
             for units, piece in zip(split, pieces, strict=True)
@@ -173,6 +174,8 @@ def _tags(unit: Unit, guesses: dict[Kind, Guess]) -> Tensor:
         tags[PLURAL] = unit.entry.plural
         if unit.entry.kind in _OFFSETS:
             tags[_OFFSETS[unit.entry.kind] + unit.entry.index] = 1
+        if unit.color is not None:
+            tags[KINDS.index("color")] = 1
     elif unit.unknown:
         tags[UNKNOWN] = 1
         tags[PLURAL] = singular_of(unit.text) != unit.text
