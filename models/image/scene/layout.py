@@ -201,7 +201,7 @@ class _Solver:
         distance = max(float(np.linalg.norm(line)), 1e-9)
         along = line / distance
         room = self._reach(figure, a) + self._reach(figure, b)
-        middle = (points[a] + points[b] + points[figure]) / 3
+        middle = (points[a] + points[b]) / 2
         half = float(np.clip(distance, room, 1.25 * room)) / 2
         points[a], points[b] = middle - along * half, middle + along * half
         share = (self._reach(figure, a) - self._reach(figure, b)) / 2
