@@ -112,7 +112,14 @@ class CaptionWriter:
         text = self._dress(body, light, view)
         plain, marks = _strip(text)
         return Caption(
-            plain, tuple(groups), marks, tuple(self._links), self._arrangement, light, elevation, framing
+            plain,
+            tuple(groups),
+            marks,
+            tuple(self._links),
+            self._arrangement,
+            light,
+            elevation,
+            framing,
         )
 
     def _chance(self, probability: float) -> bool:
@@ -158,7 +165,18 @@ class CaptionWriter:
             return groups, said[0]
         if self._chance(0.15):
             return groups, ", ".join(said)
-        last = self.rng.choice([" and ", ", and ", " with ", " plus ", " as well as ", " along with ", "; also ", " & "])
+        last = self.rng.choice(
+            [
+                " and ",
+                ", and ",
+                " with ",
+                " plus ",
+                " as well as ",
+                " along with ",
+                "; also ",
+                " & ",
+            ]
+        )
         return groups, ", ".join(said[:-1]) + last + said[-1]
 
     def _link(self, figure: Group, relation: str, ground: Group) -> None:
@@ -209,7 +227,10 @@ class CaptionWriter:
         if number == 2:
             a, b = self.phrasing.group(0, 1), self.phrasing.group(1, 2)
             self._links.append(Link(0, "between", 1))
-            return [a, b], f"{self._say(a)} {self._pick('between|in between|flanked by')} {self._say(b)}"
+            return [
+                a,
+                b,
+            ], f"{self._say(a)} {self._pick('between|in between|flanked by')} {self._say(b)}"
         a, b, c = groups = [self.phrasing.group(i, 1) for i in range(3)]
         form = self.rng.randrange(7)
         middle = 0 if form < 4 else 2 if form < 6 else 1
@@ -258,7 +279,9 @@ class CaptionWriter:
         if of and self._chance(0.5):
             return [group], f"a {self.rng.choice(of)} {self._say(group)}"
         after = [phrase for phrase in kind if " " in phrase and phrase not in of] or kind
-        return [group], f"{self._say(group)} {self._pick('|arranged|standing|placed')} {self.rng.choice(after)}"
+        return [
+            group
+        ], f"{self._say(group)} {self._pick('|arranged|standing|placed')} {self.rng.choice(after)}"
 
     def _described(self) -> tuple[list[Group], str]:
         """Name the objects first, their looks in sentences of their own."""
@@ -269,15 +292,26 @@ class CaptionWriter:
             for group in groups:
                 group.said.add("c")
             ids = "".join(str(group.index) for group in groups)
-            later.append(self._pick("both are|both|they are both|all").strip() + f" <c{ids}:{word}>")
+            later.append(
+                self._pick("both are|both|they are both|all").strip() + f" <c{ids}:{word}>"
+            )
         for group in groups:
-            who = self._pick("it|this one") if len(groups) == 1 and group.count == 1 else self._back(group)
-            verb, adverb = "are" if group.count > 1 else "is", self.rng.choice(["", "", self.phrasing.adverb()])
+            who = (
+                self._pick("it|this one")
+                if len(groups) == 1 and group.count == 1
+                else self._back(group)
+            )
+            verb, adverb = (
+                "are" if group.count > 1 else "is",
+                self.rng.choice(["", "", self.phrasing.adverb()]),
+            )
             if group.color and "c" not in group.said and self._chance(0.7):
                 form = self._pick(f"{who} {verb} {adverb}|{who}: {adverb}|make {who}|{who} painted")
                 later.append(f"{form} {self.phrasing.mark('c', group, group.color)}")
             if group.material and "m" not in group.said and self._chance(0.7):
-                form = self._pick(f"{who} {verb} made of|{who} {verb} {adverb}|{who} of|{who} should be")
+                form = self._pick(
+                    f"{who} {verb} made of|{who} {verb} {adverb}|{who} of|{who} should be"
+                )
                 later.append(f"{form} {self.phrasing.mark('m', group, group.material)}")
         body = self._pick(" and |, ").join(self._say(group) for group in groups)
         joiner = self._pick(". |; |, ")
@@ -286,11 +320,15 @@ class CaptionWriter:
     def _ground(self) -> str:
         if not self._chance(0.3):
             return ""
-        color = self._pick("red|grey|white|black|blue|green|beige|pink|brown|dark blue|light grey|cream|navy")
+        color = self._pick(
+            "red|grey|white|black|blue|green|beige|pink|brown|dark blue|light grey|cream|navy"
+        )
         known = self._pick("|".join(phrases.GROUNDS.values()))
         noun = f"<ng:{known}>"
         if self._chance(0.3):
-            return self._pick(f" on the {noun}| on {noun}| over {noun}| on a clean {noun}| in front of a plain {noun}")
+            return self._pick(
+                f" on the {noun}| on {noun}| over {noun}| on a clean {noun}| in front of a plain {noun}"
+            )
         said = f"<cg:{color}>"
         if self._chance(0.2):
             said = f"<mg:{self._pick('wooden|marble|concrete|stone|glossy|metal|matte')}>"
@@ -301,14 +339,26 @@ class CaptionWriter:
 
     def _dress(self, body: str, light: str | None, view: str | None) -> str:
         """Add the opening, ground, light, view and style words, and a writer's habits."""
-        rng, tails, heads = self.rng, [], []
+        rng = self.rng
+        tails: list[str] = []
+        heads: list[str] = []
         for index, (name, table) in enumerate(((light, phrases.LIGHTS), (view, phrases.VIEWS))):
             if name:
                 phrase = self._pick(table[name])
-                bare = ("{}", "{} light", "{} scene", "with {}", "in {}") if index == 0 else ("{}", "{} view", "{}")
-                (heads if self._chance(0.2) else tails).append(rng.choice(("{}", "{}", "{}", *bare)).format(phrase))
+                bare = (
+                    ("{}", "{} light", "{} scene", "with {}", "in {}")
+                    if index == 0
+                    else ("{}", "{} view", "{}")
+                )
+                (heads if self._chance(0.2) else tails).append(
+                    rng.choice(("{}", "{}", "{}", *bare)).format(phrase)
+                )
         if self._chance(0.06):
-            tails.append(self._pick(f"under a {self.phrasing.color()} sky|with {self.phrasing.color()} light"))
+            tails.append(
+                self._pick(
+                    f"under a {self.phrasing.color()} sky|with {self.phrasing.color()} light"
+                )
+            )
         if self._chance(0.22):
             tails += rng.sample(_STYLES, rng.choice((1, 1, 2, 3)))
         if self._chance(0.06):

@@ -73,9 +73,7 @@ def _hue_deg(a: float, b: float) -> float:
     return math.degrees(math.atan2(b, a)) % 360 if a or b else 0.0
 
 
-def _hue_difference_and_mean(
-    h1: float, h2: float, c1: float, c2: float
-) -> tuple[float, float]:
+def _hue_difference_and_mean(h1: float, h2: float, c1: float, c2: float) -> tuple[float, float]:
     """Difference and mean of two hues in degrees, on the shorter arc (eq. 10 and 14)."""
     if c1 * c2 == 0:
         return 0.0, h1 + h2

@@ -53,7 +53,11 @@ class SceneDiffusion:
         for name, net in (("reader", reader), ("denoiser", denoiser)):
             prefix = f"{name}."
             net.load_state_dict(
-                {k.removeprefix(prefix): v.float() for k, v in tensors.items() if k.startswith(prefix)}
+                {
+                    k.removeprefix(prefix): v.float()
+                    for k, v in tensors.items()
+                    if k.startswith(prefix)
+                }
             )
             net.eval()
         units = UnitReader(Lexicon(), MiniLM.load())

@@ -1,6 +1,7 @@
 """The diffusion model over scene parameters: flow matching on a set of objects and their stage."""
 
 import math
+from itertools import pairwise
 
 import torch
 from torch import Tensor, nn
@@ -47,7 +48,8 @@ class _Block(nn.Module):
         mixed = F.scaled_dot_product_attention(q, k, v, attn_mask=mask)
         x = x + self.out(mixed.transpose(1, 2).reshape(batch, slots, width))
         hidden: Tensor = self.up(self.norms[1](x) * (1 + scale_mlp) + shift_mlp)
-        return x + self.down(F.gelu(hidden))
+        fed: Tensor = self.down(F.gelu(hidden))
+        return x + fed
 
 
 class SceneDenoiser(nn.Module):
@@ -66,7 +68,9 @@ class SceneDenoiser(nn.Module):
         self.objects_in = nn.Linear(OBJECT_FIELDS + OBJECT_CONDITIONS, width)
         self.stage_in = nn.Linear(STAGE_FIELDS + STAGE_CONDITIONS, width)
         self.slots = nn.Parameter(torch.randn(1, MAX_DRAWN + 1, width) * 0.3)
-        self.time = nn.Sequential(nn.Linear(32, width), nn.SiLU(), nn.Linear(width, width), nn.SiLU())
+        self.time = nn.Sequential(
+            nn.Linear(32, width), nn.SiLU(), nn.Linear(width, width), nn.SiLU()
+        )
         self.blocks = nn.ModuleList(_Block(width, heads) for _ in range(layers))
         self.norm = nn.LayerNorm(width)
         self.objects_out = nn.Linear(width, OBJECT_FIELDS)
@@ -118,12 +122,13 @@ def denoising_loss(net: SceneDenoiser, clean: Fields, brief: Conditions) -> Tens
     surface = clean.objects[..., CONTINUOUS:].argmax(-1)[here]
     stage = (raw.stage[..., :STAGE_CONTINUOUS] - clean.stage[..., :STAGE_CONTINUOUS]) ** 2
     light = clean.stage[..., STAGE_CONTINUOUS:].argmax(-1)
-    return (
+    total: Tensor = (
         (error * torch.tensor(_WEIGHTS)).mean()
         + 0.5 * F.cross_entropy(raw.objects[..., CONTINUOUS:][here], surface)
         + stage.mean()
         + 0.2 * F.cross_entropy(raw.stage[..., STAGE_CONTINUOUS:], light)
     )
+    return total
 
 
 @torch.inference_mode()
@@ -135,10 +140,11 @@ def sample(net: SceneDenoiser, brief: Conditions, seeds: list[int], steps: int =
         torch.stack([torch.randn(STAGE_FIELDS, generator=g) for g in generators]),
     )
     times = torch.linspace(1, 0, steps + 1) ** 1.2
-    for now, then in zip(times[:-1], times[1:], strict=True):
+    for now, then in pairwise(times):
         clean = estimate(net(x, now.expand(len(seeds)), brief))
         share = (now - then) / now
         x = Fields(
-            x.objects + share * (clean.objects - x.objects), x.stage + share * (clean.stage - x.stage)
+            x.objects + share * (clean.objects - x.objects),
+            x.stage + share * (clean.stage - x.stage),
         )
     return x

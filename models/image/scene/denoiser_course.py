@@ -29,7 +29,9 @@ def denoiser_course(
         chosen = np.random.default_rng([seed, step]).integers(len(fields.stage), size=batch)
         rows = torch.from_numpy(chosen)
         return denoising_loss(
-            net, Fields(*(part[rows] for part in fields)), Conditions(*(part[rows] for part in briefs))
+            net,
+            Fields(*(part[rows] for part in fields)),
+            Conditions(*(part[rows] for part in briefs)),
         )
 
     return Course("denoiser", steps, 2e-3, loss_at)

@@ -19,6 +19,7 @@ _FACED_YAW_DEG = 40.0
 _SIZE_SPREAD = 0.15
 _POLISHED = 0.3
 
+
 def scene_of(brief: Brief, staged: Staged) -> Scene:
     """Hold a sampled scene to its brief and to the limits of the contract."""
     staged = _held_to(brief, staged)

@@ -13,7 +13,6 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 logger = logging.getLogger(__name__)
-CHECKPOINT_STEPS = 250
 WARM_UP_STEPS = 100
 
 
@@ -26,12 +25,14 @@ class Course:
         steps: Optimizer steps in all.
         learning_rate: At its highest.
         loss: Of the network at a step; draws only from generators seeded by that step.
+        checkpoint_steps: Between checkpoints.
     """
 
     name: str
     steps: int
     learning_rate: float
     loss: Callable[[int], Tensor]
+    checkpoint_steps: int = 250
 
 
 def fit(
@@ -45,7 +46,9 @@ def fit(
         Whether the course is over.
     """
     average = {name: value.detach().clone() for name, value in net.state_dict().items()}
-    optimizer = torch.optim.AdamW(net.parameters(), course.learning_rate, (0.9, 0.98), weight_decay=0.02)
+    optimizer = torch.optim.AdamW(
+        net.parameters(), course.learning_rate, (0.9, 0.98), weight_decay=0.02
+    )
     step, mean = 0, 0.0
     if resume and (out / f"{course.name}.checkpoint.json").exists():
         step, mean = _restore(net, average, optimizer, out, course.name)
@@ -59,7 +62,7 @@ def fit(
         step += 1
         _blend(average, net, min(0.998, (1 + step) / (10 + step)))
         mean = value if step == 1 else 0.98 * mean + 0.02 * value
-        if step % CHECKPOINT_STEPS == 0 or step == course.steps:
+        if step % course.checkpoint_steps == 0 or step == course.steps:
             _keep(net, average, optimizer, out, course.name, step, mean)
             progress = {"step": step, "loss": round(mean, 4), "cpu_s": round(time.process_time())}
             logger.info("training %s: %s", course.name, progress)
@@ -82,7 +85,7 @@ def _step(net: nn.Module, course: Course, optimizer: torch.optim.Optimizer, step
 
 @torch.no_grad()
 def _blend(average: dict[str, Tensor], net: nn.Module, keep: float) -> None:
-    torch._foreach_lerp_(  # noqa: SLF001  # the public form is a loop of 60 small calls
+    torch._foreach_lerp_(  # the public form is a loop of 60 small calls
         list(average.values()), list(net.state_dict().values()), 1 - keep
     )
 

@@ -69,7 +69,7 @@ def _supports(
 ) -> tuple[int | None, ...]:
     supports: list[int | None] = [None] * count
     if arrangement == "stack":
-        return tuple([None, *range(count - 1)])
+        return (None, *range(count - 1))
     for placement in placements:
         if placement.relation == "on" and supports[placement.figure] is None:
             below = placement.grounds[0]
@@ -90,10 +90,8 @@ def _on_top(radii: Points, supports: tuple[int | None, ...]) -> tuple[Points, Po
     offsets, scales = np.zeros((len(radii), 2)), np.ones(len(radii))
     done = {index for index, below in enumerate(supports) if below is None}
     while len(done) < len(radii):
-        ready = {b for b in supports if b in done and any(
-            s == b and i not in done for i, s in enumerate(supports)
-        )}  # fmt: skip
-        for below in sorted(b for b in ready if b is not None):
+        waiting = {s for i, s in enumerate(supports) if i not in done and s is not None}
+        for below in sorted(waiting & done):
             guests = [index for index, support in enumerate(supports) if support == below]
             room = radii[below] * scales[below]
             places, largest = _seats(len(guests), float(room))

@@ -70,8 +70,8 @@ def lesson(caption: Caption, reading: Reading) -> Lesson:
     role = torch.zeros(len(units), dtype=torch.long)
     count = torch.full((len(units),), -100)
     attribute = torch.full((len(ATTRIBUTES), len(units)), -100)
-    for group, unit in nouns.items():
-        role[unit] = 2 if group < 0 else 1
+    for named, unit in nouns.items():
+        role[unit] = 2 if named < 0 else 1
         attribute[:, unit] = 0
     for group in caption.groups:
         count[nouns[group.index]] = group.count - 1
@@ -123,7 +123,7 @@ def loss(read: Read, lessons: list[Lesson], tags: Tensor) -> Tensor:
     role = role.masked_fill(barred, -100)
     return (
         4 * F.cross_entropy(roles.flatten(0, 1), role.flatten())
-        + F.cross_entropy(read.count.flatten(0, 1), count.flatten())
+        + F.cross_entropy(read.copies.flatten(0, 1), count.flatten())
         + 3 * F.cross_entropy(read.attribute.flatten(0, 2), attribute.flatten())
         + 2 * F.cross_entropy(read.pair.flatten(0, 2), pair.flatten())
         + 0.3 * F.cross_entropy(read.light, whole[:, 0])

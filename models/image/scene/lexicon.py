@@ -28,8 +28,37 @@ _IRREGULAR = {
     "stairs": "stairs", "sheep": "sheep", "fish": "fish", "potato": "potatoes", "tomato": "tomatoes",
 }  # fmt: skip
 _NOT_COLORS = frozenset(
-    "dark pale drab bland royal sky sea earth dust dirt mud grass sand snow ice velvet desert marine "
-    "ocean swamp golden bruise blood water dusk twilight midnight forest light ".split()
+    [
+        "dark",
+        "pale",
+        "drab",
+        "bland",
+        "royal",
+        "sky",
+        "sea",
+        "earth",
+        "dust",
+        "dirt",
+        "mud",
+        "grass",
+        "sand",
+        "snow",
+        "ice",
+        "velvet",
+        "desert",
+        "marine",
+        "ocean",
+        "swamp",
+        "golden",
+        "bruise",
+        "blood",
+        "water",
+        "dusk",
+        "twilight",
+        "midnight",
+        "forest",
+        "light",
+    ]
 )
 
 
@@ -82,9 +111,7 @@ class Unit:
     @property
     def unknown(self) -> bool:
         """A content word outside the vocabulary."""
-        return (
-            self.entry is None and self.text[0].isalpha() and self.text not in phrases.STOP_WORDS
-        )
+        return self.entry is None and self.text[0].isalpha() and self.text not in phrases.STOP_WORDS
 
 
 def rows(name: str) -> list[dict[str, str]]:

@@ -17,15 +17,39 @@ BASIC_COLORS = (
     "red", "orange", "yellow", "green", "blue", "purple", "pink", "brown", "white", "black", "grey",
     "gray", "cyan", "teal", "navy", "turquoise", "violet", "magenta", "beige", "olive", "maroon",
 )  # fmt: skip
-ADVERBS = ("very", "really", "quite", "extremely", "rather", "slightly", "somewhat", "truly", "fully")
-ADJECTIVES = tuple(
-    """beautiful old new elegant simple ancient modern fancy lovely strange round ornate cute rustic
-    futuristic perfect weathered delicate heavy slender stylish vintage magical realistic smooth
-    minimalist surreal wonderful charming classic gorgeous sturdy antique floating lonely mysterious
-    broken empty closed nice gentle pretty funny expensive cheap handmade geometric abstract curved
-    traditional solid hollow sleepy noble famous""".split()
+ADVERBS = (
+    "very",
+    "really",
+    "quite",
+    "extremely",
+    "rather",
+    "slightly",
+    "somewhat",
+    "truly",
+    "fully",
 )
-_ADJECTIVE_ENDS = ("ous", "ful", "ic", "al", "ive", "ish", "less", "able", "ible", "ant", "ent", "y")
+ADJECTIVES = (
+    "beautiful", "old", "new", "elegant", "simple", "ancient", "modern", "fancy", "lovely", "strange", "round",
+    "ornate", "cute", "rustic", "futuristic", "perfect", "weathered", "delicate", "heavy", "slender", "stylish",
+    "vintage", "magical", "realistic", "smooth", "minimalist", "surreal", "wonderful", "charming", "classic",
+    "gorgeous", "sturdy", "antique", "floating", "lonely", "mysterious", "broken", "empty", "closed", "nice",
+    "gentle", "pretty", "funny", "expensive", "cheap", "handmade", "geometric", "abstract", "curved",
+    "traditional", "solid", "hollow", "sleepy", "noble", "famous",
+)  # fmt: skip
+_ADJECTIVE_ENDS = (
+    "ous",
+    "ful",
+    "ic",
+    "al",
+    "ive",
+    "ish",
+    "less",
+    "able",
+    "ible",
+    "ant",
+    "ent",
+    "y",
+)
 _AFTER_COLOR = (
     "{n} in {c}", "{n} that {is_} {c}", "{n} which {is_} {c}", "{n}, {c}", "{n} coloured {c}",
     "{n} painted {c}", "{n} of {c} color", "{n} ({c})", "{n} with a {c} surface",
@@ -81,7 +105,9 @@ class Phrasing:
     def __init__(self, lexicon: Lexicon, rng: random.Random, words: list[str]) -> None:
         self.rng = rng
         fresh = [w for w in words if w.isalpha() and len(w) > 3 and not lexicon.knows(w)]
-        self._adjectives_wild = [w for w in fresh if w.endswith(_ADJECTIVE_ENDS)] or list(ADJECTIVES)
+        self._adjectives_wild = [w for w in fresh if w.endswith(_ADJECTIVE_ENDS)] or list(
+            ADJECTIVES
+        )
         self._participles = [w for w in fresh if w.endswith(("ing", "ed"))] or list(ADJECTIVES)
         self._adverbs = [w for w in fresh if w.endswith("ly")] or list(ADVERBS)
         other = lexicon.materials.keys()
@@ -150,7 +176,11 @@ class Phrasing:
         before, after = [], set()
         for kind, word in (("c", group.color), ("m", group.material)):
             if word and kind not in group.said:
-                (after.add(kind) if self.chance(0.3) else before.append(self.mark(kind, group, word)))
+                (
+                    after.add(kind)
+                    if self.chance(0.3)
+                    else before.append(self.mark(kind, group, word))
+                )
         self.rng.shuffle(before)
         head = self._adjectives(group, before) + self.mark("n", group, group.word)
         if group.count > 1 and self.chance(0.06):
@@ -164,7 +194,9 @@ class Phrasing:
         """An article, or a number that states the group's count."""
         rng = self.rng
         if group.count == 1:
-            return rng.choice(["a"] * 8 + ["the", "the", "one", "", "a single", "some kind of", "this"])
+            return rng.choice(
+                ["a"] * 8 + ["the", "the", "one", "", "a single", "some kind of", "this"]
+            )
         if group.count == 3 and self.chance(0.12):
             return rng.choice(["some", "a few", ""])
         number = rng.choice(phrases.NUMBERS[group.count].split("|")[: 4 if group.count < 6 else 5])

@@ -37,7 +37,7 @@ class Read(NamedTuple):
 
     Attributes:
         role: `(B, U, 3)`.
-        count: One to six copies, `(B, U, 6)`.
+        copies: One to six, `(B, U, 6)`.
         attribute: Per kind, whom each unit takes it from; 0 is nobody, `(B, 3, U, 1 + U)`.
         pair: How unit i stands to unit j, `(B, U, U, 13)`.
         light: `(B, 6)`.
@@ -46,7 +46,7 @@ class Read(NamedTuple):
     """
 
     role: Tensor
-    count: Tensor
+    copies: Tensor
     attribute: Tensor
     pair: Tensor
     light: Tensor
@@ -122,6 +122,7 @@ class Reader(nn.Module):
         self.whole = nn.Linear(width, len(LIGHTS) + len(ELEVATIONS) + len(FRAMINGS))
 
     def forward(self, words: Words) -> Read:
+        """Read a batch."""
         x = self.static(words.static) + self.states(words.states) + self.tags(words.tags)
         for layer in self.layers:
             x = layer(x, words.present)
@@ -146,10 +147,10 @@ class Reader(nn.Module):
         figure, ground = self.figure(x), self.ground(x)  # (B, U, inner) each
         left = torch.einsum("bif,rfg->birg", figure, self.pair)
         scores = torch.einsum("birg,bjg->bijr", left, ground)
-        own, other = self.pair_each.weight.split(self.inner, 1)
-        return (
-            scores + (figure @ own.T)[:, :, None] + (ground @ other.T)[:, None]
-        ) + self.pair_each.bias
+        own, other = self.pair_each.weight.chunk(2, 1)
+        scores = scores + (figure @ own.T)[:, :, None] + (ground @ other.T)[:, None]
+        biased: Tensor = scores + self.pair_each.bias  # (B, U, U, 13)
+        return biased
 
     def _whole(self, x: Tensor, present: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         weight = self.attend(x).squeeze(-1).masked_fill(~present, -1e4).softmax(-1)  # (B, U)

@@ -80,7 +80,9 @@ class Stager:
         self.rng = np.random.default_rng(seed)
         self._vivid = [oklab_of(row["hex"]) for row in rows("colours")]
         self._metals = {
-            index for index, kind in enumerate(surface_kinds()) if kind.surface.metallic and kind.oklab
+            index
+            for index, kind in enumerate(surface_kinds())
+            if kind.surface.metallic and kind.oklab
         }
 
     def brief(self) -> Brief:

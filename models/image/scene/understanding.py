@@ -73,12 +73,12 @@ class Interpreter:
                 continue
             read = self._reader(gather([reading]))
             settled = _Settled(reading, Read(*(logits[0] for logits in read)))
-            found.append(settled.account() if settled.named else self._guessed(prompt, reading, settled))
+            found.append(
+                settled.account() if settled.named else self._guessed(prompt, reading, settled)
+            )
         return found
 
-    def _guessed(
-        self, prompt: str, reading: Reading, settled: "_Settled | None"
-    ) -> Understanding:
+    def _guessed(self, prompt: str, reading: Reading, settled: "_Settled | None") -> Understanding:
         """Draw the object that an objectless prompt is nearest to."""
         guesses = [
             (guess["object"], unit.text)
@@ -112,7 +112,7 @@ class _Settled:
         self.named: list[_Named] = []
         left = MAX_DRAWN
         for unit in (roles == 1).nonzero().flatten().tolist():
-            count = min(int(read.count[unit].argmax()) + 1, left)
+            count = min(int(read.copies[unit].argmax()) + 1, left)
             if count > 0:
                 self.named.append(_Named(unit, count, _sources(read, unit)))
             left -= count
@@ -214,44 +214,36 @@ class _Settled:
             unit, guess = self.reading.units[at], self.reading.guesses[at].get(kind)
             if guess is not None:
                 used = SHAPE_NAMES[guess.entry.index] if kind == "object" else guess.word
-                found.append((unit.text, used, guess.similarity))
-            elif kind == "object" and unit.entry and unit.entry.alias:
-                found.append((unit.text, SHAPE_NAMES[unit.entry.index], 1.0))
+                found.append((unit.text, used, round(guess.similarity, 3)))
         return [
-            MappedWord(word=word, used=used, similarity=round(max(-1.0, min(1.0, value)), 3))
-            for word, used, value in dict.fromkeys(found)
+            MappedWord(word=word, used=used, similarity=similarity)
+            for word, used, similarity in dict.fromkeys(found)
         ]
 
     def _ignored(self) -> list[str]:
         used = self._used()
-        drawn = {
-            entry.index for n in self.named if (entry := self.reading.entry(n.unit, "object"))
-        }
+        drawn = {entry.index for n in self.named if (entry := self.reading.entry(n.unit, "object"))}
         found = []
         for at, unit in enumerate(self.reading.units):
             if at in used:
                 continue
-            if unit.unknown or (unit.entry and not self._heeded(unit.entry.kind, unit.entry.index, drawn)):
+            if unit.unknown or (
+                unit.entry and not self._heeded(unit.entry.kind, unit.entry.index, drawn)
+            ):
                 found.append(unit.text)
         return list(dict.fromkeys(found))
 
     def _heeded(self, kind: Kind, index: int, drawn: set[int]) -> bool:
         """Whether a known word that no object took for itself had its say nevertheless."""
-        match kind:
-            case "object":
-                return index in drawn
-            case "number":
-                return any(named.count == index for named in self.named)
-            case "light":
-                return self.light == phrases.LIGHT_NAMES[index]
-            case "view":
-                return phrases.VIEW_NAMES[index] in (self.elevation, self.framing)
-            case "color":
-                return False
-            case "material" | "size" | "ground":
-                return False
-            case _:
-                return True
+        if kind == "object":
+            return index in drawn
+        if kind == "number":
+            return any(named.count == index for named in self.named)
+        if kind == "light":
+            return self.light == phrases.LIGHT_NAMES[index]
+        if kind == "view":
+            return phrases.VIEW_NAMES[index] in (self.elevation, self.framing)
+        return kind == "placing"
 
 
 def _sources(read: Read, unit: int) -> dict[Kind, int]:
@@ -264,6 +256,7 @@ def _each(figures: tuple[int, ...], relation: str, grounds: tuple[int, ...]) -> 
     """Relate the members of two groups: one on one where something rests, else all to all."""
     if relation == "on":
         return [
-            Placement(figure, "on", (grounds[at % len(grounds)],)) for at, figure in enumerate(figures)
+            Placement(figure, "on", (grounds[at % len(grounds)],))
+            for at, figure in enumerate(figures)
         ]
     return [Placement(figure, relation, grounds) for figure in figures]

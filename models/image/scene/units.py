@@ -49,7 +49,7 @@ class Reading:
 
     Attributes:
         units: In reading order.
-        guesses: Per unit, what an unknown word may stand for.
+        guesses: Per unit, what an unknown word may stand for, or how near an alias is to its shape.
         static: Input embeddings, `(units, 384)`.
         states: Contextual states, `(units, 384)`.
         tags: What the vocabulary says, `(units, TAGS)`.
@@ -115,6 +115,14 @@ class Anchors:
         """The object nearest to a whole text."""
         return self._guess("object", [text])[0]
 
+    def likeness(self, word: str, shape: int) -> float:
+        """How near a known object's name is to that of a shape."""
+        rows = {name: at for at, (name, _) in enumerate(self._tables["object"])}
+        points = self._points["object"]
+        here = rows.get(word, rows.get(singular_of(word)))
+        there = rows[SHAPE_NAMES[shape]]
+        return 0.0 if here is None else float(points[here] @ points[there])
+
     def _guess(self, kind: Kind, words: list[str]) -> list[Guess]:
         points = self._encoder.embed([_FRAMES[kind].format(word) for word in words])
         points = F.normalize(points - self._centres[kind], dim=-1)
@@ -136,9 +144,7 @@ class UnitReader:
         self.anchors = Anchors(lexicon, encoder)
         self.encoder = encoder
 
-    def read(
-        self, prompts: list[str], forget: list[frozenset[str]] | None = None
-    ) -> list[Reading]:
+    def read(self, prompts: list[str], forget: list[frozenset[str]] | None = None) -> list[Reading]:
         """Read prompts together.
 
         Args:
@@ -151,9 +157,15 @@ class UnitReader:
         guesses = dict(zip(unknown, self.anchors.nearest(unknown), strict=True))
         pieces = self.encoder.read(prompts)
         return [
-            _reading(units, [guesses.get(u.text, {}) if u.unknown else {} for u in units], piece)
+            _reading(units, [self._guesses(u, guesses) for u in units], piece)
             for units, piece in zip(split, pieces, strict=True)
         ]
+
+    def _guesses(self, unit: Unit, guesses: dict[str, dict[Kind, Guess]]) -> dict[Kind, Guess]:
+        if unit.entry is not None and unit.entry.alias:
+            similarity = self.anchors.likeness(unit.text, unit.entry.index)
+            return {"object": Guess(SHAPE_NAMES[unit.entry.index], unit.entry, similarity)}
+        return guesses.get(unit.text, {}) if unit.unknown else {}
 
 
 def _reading(units: list[Unit], guesses: list[dict[Kind, Guess]], pieces: Pieces) -> Reading:
