@@ -13,10 +13,10 @@ from models.image.shapes import SHAPE_NAMES
 
 UNSEEN_NOUNS = {
     "globe": "sphere", "block": "cube", "funnel": "cone", "donut": "torus", "basin": "bowl", "goblet": "mug",
-    "flask": "bottle", "urn": "vase", "kettle": "teapot", "desk": "table", "armchair": "chair", "lantern": "lamp",
+    "flask": "bottle", "urn": "vase", "kettle": "teapot", "armchair": "chair", "lantern": "lamp",
     "fir": "tree", "hut": "house", "skyscraper": "tower", "gateway": "arch", "pillar": "column",
     "stairway": "stairs", "toadstool": "mushroom", "spaceship": "rocket", "automobile": "car", "ship": "boat",
-    "jewel": "gem", "barbell": "dumbbell", "chest": "crate", "cask": "barrel", "textbook": "book",
+    "jewel": "gem", "barbell": "dumbbell", "cask": "barrel", "textbook": "book",
 }  # fmt: skip
 _ADJECTIVES = {
     "matte": "matte", "glossy": "shiny", "chrome": "mirrored", "glass": "transparent", "frosted": "translucent",

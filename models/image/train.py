@@ -33,7 +33,7 @@ class Plan:
     reader_steps: int = 4_500
     reader_batch: int = 64
     scenes: int = 12_000
-    denoiser_steps: int = 1_800
+    denoiser_steps: int = 2_200
     denoiser_batch: int = 192
 
 

@@ -7,45 +7,9 @@ from dataclasses import dataclass
 from models.image.scene import phrases
 from models.image.scene.lexicon import Lexicon
 from models.image.scene.phrasing import Group, Phrasing
+from models.image.scene.wording import ASIDE, INVERSE, OPENINGS, SIDES, STYLES, TO, VERBS
 
-INVERSE = {
-    "left": "right", "right": "left", "front": "behind", "behind": "front", "on": "under",
-    "under": "on", "near": "near", "between": "flanks", "flanks": "between",
-}  # fmt: skip
 _MARK = re.compile(r"<([ncms])([0-9g]+):([^>]*)>")
-_TO = {
-    "left": "to the left of|left of|on the left side of|at the left of|on the left of",
-    "right": "to the right of|right of|on the right side of|at the right of|on the right of",
-    "front": "in front of|before|ahead of|in the foreground of",
-    "behind": "behind|at the back of|in back of|beyond",
-    "on": "on top of|on|upon|atop|onto|above",
-    "under": "under|beneath|below|underneath",
-    "near": "next to|beside|near|close to|by|alongside|adjacent to|near to",
-}
-_ASIDE = {
-    "left": "on its left|to its left|on the left|left of it|to the left|at its left side",
-    "right": "on its right|to its right|on the right|right of it|to the right|at its right side",
-    "front": "in front of it|in front|before it|in the foreground",
-    "behind": "behind it|in the background|at the back|at its back",
-    "on": "on top of it|on it|on top|atop it|upon it",
-    "under": "under it|beneath it|underneath",
-    "near": "next to it|beside it|near it|close by|nearby|alongside it|close to it",
-}
-_VERBS = (
-    "is", "is", "stands", "sits", "lies", "rests", "is placed", "is standing", "is located", "appears",
-    "has been put", "is positioned", "is lying", "waits", "can be seen", "is resting", "is sitting",
-)  # fmt: skip
-_OPENINGS = (
-    "a photo of", "a picture of", "an image of", "a 3d render of", "render", "draw", "show me", "please draw",
-    "there is", "i want", "imagine", "generate", "create an image with", "a scene with", "we see",
-    "a still life with", "a rendering of", "make me", "picture", "a painting of", "an illustration of", "here is",
-    "i would like to see", "a photograph showing", "could you draw", "a scene containing", "photo:", "paint",
-)  # fmt: skip
-_STYLES = (
-    "highly detailed", "4k", "8k", "photorealistic", "realistic", "beautiful", "cinematic", "high quality", "trending",
-    "sharp focus", "masterpiece", "octane render", "minimalist", "please", "depth of field", "award winning", "hdr",
-    "elegant composition", "unreal engine", "soft shadows", "in the style of a catalogue", "dreamy", "artstation",
-)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -149,7 +113,7 @@ class CaptionWriter:
         return f"the {group.word}"
 
     def _is(self, group: Group) -> str:
-        verb = self.rng.choice(_VERBS)
+        verb = self.rng.choice(VERBS)
         if self._chance(0.25):
             verb = f"is {self.phrasing.participle()}"
         if group.count == 1:
@@ -186,13 +150,15 @@ class CaptionWriter:
 
     def _pair(self) -> tuple[list[Group], str]:
         a, b = self._groups(2)
-        relation = self.rng.choice(list(_TO))
+        relation = self.rng.choice(list(TO))
         return [a, b], self._related(a, relation, b)
 
     def _related(self, a: Group, relation: str, b: Group) -> str:
         """State the relation of two new groups; `a` is mentioned first."""
-        to, aside = self._pick(_TO[relation]), self._pick(_ASIDE[relation])
-        form = self.rng.randrange(22)
+        to, aside = self._pick(TO[relation]), self._pick(ASIDE[relation])
+        form = self.rng.randrange(24)
+        if form >= 22 or (relation in SIDES and self._chance(0.12)):
+            return self._sided(a, relation, b)
         if form < 11:  # the first is the figure
             self._link(a, relation, b)
             first, second = self._say(a), self._say(b)
@@ -217,10 +183,27 @@ class CaptionWriter:
             f"{first}, and {aside} {second}", f"{first}. {aside} {verb} {second}.",
             f"{first} and {second}. {self._back(b)} {verb} {to} {self._back(a)}.",
             f"{first} with {second} {aside}", f"{first}. {second} {verb} {to} it.",
-            f"{first}. {second} {verb} {to} {self._back(a)}.", f"{first} has {second} {aside}",
+            f"{first}. {second} {verb} {to} {self._back(a)}.",
+            self._pick(
+                f"{first} has {second} {aside}|{first}, {self.phrasing.participle()} {second} {aside}"
+                f"|{first} {self.phrasing.participle()} {second} {aside}|{first} and, {aside}, {second}"
+            ),
             f"{first}; {second} {self.phrasing.participle()} {to} {self._back(a)}",
         )  # fmt: skip
         return templates[form - 11]
+
+    def _sided(self, a: Group, relation: str, b: Group) -> str:
+        """Name the place of each; `a` comes first."""
+        if relation not in SIDES:
+            relation = self.rng.choice(list(SIDES))
+        self._link(a, relation, b)
+        here, there = self._pick(SIDES[relation]), self._pick(SIDES[INVERSE[relation]])
+        first, second, joiner = self._say(a), self._say(b), self._pick(" and |, |; |, and | while ")
+        return self._pick(
+            f"{first} {here}{joiner}{second} {there}|{first} is {here}{joiner}{second} is {there}"
+            f"|{here} is {first}{joiner}{there} is {second}|{here}: {first}{joiner}{there}: {second}"
+            f"|{first} ({here}){joiner}{second} ({there})"
+        )
 
     def _between(self) -> tuple[list[Group], str]:
         number = 2 if self._chance(0.2) else 3
@@ -232,8 +215,8 @@ class CaptionWriter:
                 b,
             ], f"{self._say(a)} {self._pick('between|in between|flanked by')} {self._say(b)}"
         a, b, c = groups = [self.phrasing.group(i, 1) for i in range(3)]
-        form = self.rng.randrange(7)
-        middle = 0 if form < 4 else 2 if form < 6 else 1
+        form = self.rng.randrange(12)
+        middle = 0 if form < 4 else 1 if form == 6 else 2
         said = [self._say(group) for group in groups]
         for other in {0, 1, 2} - {middle}:
             self._links.append(Link(middle, "between", other))
@@ -243,12 +226,17 @@ class CaptionWriter:
             f"{said[0]} in between {said[1]} and {said[2]}", f"{said[0]} flanked by {said[1]} and {said[2]}",
             f"between {said[0]} and {said[1]} {verb} {said[2]}", f"{said[0]} and {said[1]} with {said[2]} between them",
             f"{said[0]}, {said[1]} and {said[2]}. {self._back(b)} {verb} between {self._back(a)} and {self._back(c)}.",
+            f"{said[0]} and {said[1]}. between these {verb} {said[2]}.",
+            f"{said[0]}, {said[1]} and in the middle {said[2]}",
+            f"{said[0]} and {said[1]} flank {said[2]}",
+            f"{said[0]} and {said[1]}; {said[2]} {verb} {self._pick('in the middle|between both|in between')}",
+            f"in between {said[0]} and {said[1]}, {self.phrasing.adverb()}, {said[2]}",
         )  # fmt: skip
         return groups, templates[form]
 
     def _three(self) -> tuple[list[Group], str]:
         a, b, c = groups = self._groups(3)
-        first, second = self.rng.choice(list(_TO)), self.rng.choice(list(_TO))
+        first, second = self.rng.choice(list(TO)), self.rng.choice(list(TO))
         form = self.rng.randrange(5)
         if form == 0:
             body = f"{self._related(a, first, b)} and {self._say(c)}".replace(". and", " and")
@@ -260,15 +248,15 @@ class CaptionWriter:
             near = self.rng.choice((a, b))
             self._link(c, second, near)
             stop = self._pick(". |; |, and |, while ")
-            body = f"{opening}{stop}{self._say(c)} {self._is(c)} {self._pick(_TO[second])} {self._back(near)}"
+            body = f"{opening}{stop}{self._say(c)} {self._is(c)} {self._pick(TO[second])} {self._back(near)}"
         elif form == 3:
             self._link(a, first, b)
             self._link(c, second, b)
-            body = f"{self._say(a)} {self._pick(_TO[first])} {self._say(b)}, {self._say(c)} {self._pick(_TO[second])} it"
+            body = f"{self._say(a)} {self._pick(TO[first])} {self._say(b)}, {self._say(c)} {self._pick(TO[second])} it"
         else:
             self._link(a, first, b)
             self._link(b, second, c)
-            body = f"{self._say(a)} {self._pick(_TO[first])} {self._say(b)} {self._pick(_TO[second])} {self._say(c)}"
+            body = f"{self._say(a)} {self._pick(TO[first])} {self._say(b)} {self._pick(TO[second])} {self._say(c)}"
         return groups, body
 
     def _arranged(self) -> tuple[list[Group], str]:
@@ -317,6 +305,15 @@ class CaptionWriter:
         joiner = self._pick(". |; |, ")
         return groups, joiner.join([body, *later])
 
+    def _chatter(self) -> str:
+        """An opening that speaks of something else."""
+        noun, participle = self.phrasing.abstract(), self.phrasing.participle()
+        return self._pick(
+            f"my {noun} wants|this {noun} shows|a {noun} of|{noun}:|the {noun} is about|{participle} the {noun}:"
+            f"|in this {noun} there is|as a {noun},|{self.phrasing.adverb()}, a {noun} with|our {noun} has|{participle}:"
+            f"|it is a {noun} about|with much {noun},|we {participle} a {noun}:|{participle} {noun},|the {noun} likes"
+        )
+
     def _ground(self) -> str:
         if not self._chance(0.3):
             return ""
@@ -360,13 +357,15 @@ class CaptionWriter:
                 )
             )
         if self._chance(0.22):
-            tails += rng.sample(_STYLES, rng.choice((1, 1, 2, 3)))
+            tails += rng.sample(STYLES, rng.choice((1, 1, 2, 3)))
         if self._chance(0.06):
             tails.append(f"{self.phrasing.adverb()} {self.phrasing.adjective()}")
         rng.shuffle(tails)
-        opening = rng.choice(_OPENINGS) if self._chance(0.4) else ""
+        opening = rng.choice(OPENINGS) if self._chance(0.4) else ""
         if opening and self._chance(0.15):
             opening = f"{opening} {self.phrasing.adverb()}"
+        elif self._chance(0.14):
+            opening = self._chatter()
         text = body + ("" if body.endswith(".") else self._ground())
         text = f"{opening} {text}".strip()
         text = "".join([*(f"{head}{self._pick(', |: | of ')}" for head in heads), text])

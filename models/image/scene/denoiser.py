@@ -23,7 +23,7 @@ from models.image.scene.fields import (
 )
 
 STEPS = 24
-_WEIGHTS = (8.0, 8.0, 8.0, 2.0, 1.5, 1.5, 0.5)
+_WEIGHTS = (8.0, 8.0, 8.0, 2.0, 1.5, 1.5, 1.0)
 """Of colour, size, position and yaw: what a viewer notices first weighs most."""
 
 

@@ -3,10 +3,10 @@
 RELATIONS = ("left", "right", "front", "behind", "on", "near", "between")
 ARRANGEMENTS = ("row", "stack", "circle")
 PLACING: dict[str, str] = {
-    "left": "left|to the left of|left of|on the left of|on the left side of|to the left|leftmost|left side of",
-    "right": "right|to the right of|right of|on the right of|on the right side of|to the right|rightmost|right side of",
-    "front": "in front of|before|ahead of|in front|front of|front|in the foreground|foreground",
-    "behind": "behind|at the back of|in back of|beyond|at the rear of|back|in the background|rear",
+    "left": "left|to the left of|left of|on the left of|on the left side of|to the left|leftmost|left side of|on the left side|at the left|at left|on the left",
+    "right": "right|to the right of|right of|on the right of|on the right side of|to the right|rightmost|right side of|on the right side|at the right|at right|on the right",
+    "front": "in front of|before|ahead of|in front|front of|front|in the foreground|foreground|at the front|nearer",
+    "behind": "behind|at the back of|in back of|beyond|at the rear of|back|in the background|rear|further back|in the back",
     "on": "on|on top of|upon|atop|onto|on top|top of|over|above",
     "under": "under|beneath|below|underneath",
     "near": "next to|beside|near|close to|by|alongside|adjacent to|nearby|near to|by the side of|side by side|together with",

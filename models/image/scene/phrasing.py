@@ -36,6 +36,29 @@ ADJECTIVES = (
     "gentle", "pretty", "funny", "expensive", "cheap", "handmade", "geometric", "abstract", "curved",
     "traditional", "solid", "hollow", "sleepy", "noble", "famous",
 )  # fmt: skip
+ABSTRACT = (
+    "mother", "brother", "friend", "boss", "teacher", "poem", "story", "exhibition", "catalogue", "website",
+    "poster", "client", "project", "idea", "dream", "memory", "birthday", "season", "summer", "project", "theme",
+    "concept", "mood", "atmosphere", "museum", "room", "gallery", "corner", "layer", "decoration", "gift", "family",
+    "company", "game", "movie", "detail", "feeling", "purpose", "support", "foundation", "surprise", "sample",
+    "paint", "varnish", "layer", "stripe", "pattern", "sticker", "label", "logo", "shadow", "reflection", "contrast",
+)  # fmt: skip
+_ABSTRACT_ENDS = (
+    "tion",
+    "ment",
+    "ness",
+    "ity",
+    "ism",
+    "ance",
+    "ence",
+    "ship",
+    "dom",
+    "er",
+    "or",
+    "age",
+    "ist",
+    "ure",
+)
 _ADJECTIVE_ENDS = (
     "ous",
     "ful",
@@ -109,6 +132,7 @@ class Phrasing:
             ADJECTIVES
         )
         self._participles = [w for w in fresh if w.endswith(("ing", "ed"))] or list(ADJECTIVES)
+        self._abstract = [w for w in fresh if w.endswith(_ABSTRACT_ENDS)] or list(ADJECTIVES)
         self._adverbs = [w for w in fresh if w.endswith("ly")] or list(ADVERBS)
         other = lexicon.materials.keys()
         self._colors = [n for n in sorted(lexicon.colors.keys() - other) if not held_out_color(n)]
@@ -125,6 +149,10 @@ class Phrasing:
     def adjective(self) -> str:
         """An adjective that says nothing we draw."""
         return self.rng.choice(ADJECTIVES if self.chance(0.4) else self._adjectives_wild)
+
+    def abstract(self) -> str:
+        """A noun that is nothing to be drawn."""
+        return self.rng.choice(ABSTRACT if self.chance(0.5) else self._abstract)
 
     def participle(self) -> str:
         """A participle that says nothing we draw."""
@@ -188,7 +216,23 @@ class Phrasing:
             form = self.rng.choice(("{}, {} of them", "{} ({})", "{}, {} in number", "{} x {}"))
             return form.format(self._after(group, head, after), number)
         phrase = f"{self.determiner(group)} {self._after(group, head, after)}".strip()
-        return f"{phrase} {self.participle()}" if self.chance(0.04) else phrase
+        draw = self.rng.random()
+        if draw < 0.04:
+            return f"{phrase} {self.participle()}"
+        if draw < 0.08:
+            form = self.rng.choice(
+                (
+                    "for the {}",
+                    "with {}",
+                    "as {}",
+                    "like a {}",
+                    "of my {}",
+                    "from the {}",
+                    "in a {}",
+                )
+            )
+            return f"{phrase} {form.format(self.abstract())}"
+        return phrase
 
     def determiner(self, group: Group) -> str:
         """An article, or a number that states the group's count."""

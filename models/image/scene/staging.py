@@ -110,10 +110,11 @@ class Stager:
 
     def stage(self, brief: Brief) -> Staged:
         """A scene that keeps to the brief."""
-        rng, looks = self.rng, {}
+        rng = self.rng
+        looks: dict[int, tuple[Floats, int, float]] = {}
         for wanted in brief.objects:
             if wanted.group not in looks:
-                looks[wanted.group] = self._look(wanted)
+                looks[wanted.group] = self._look(wanted, [look[0] for look in looks.values()])
         chosen = [looks[wanted.group] for wanted in brief.objects]
         colors = np.stack([color for color, _, _ in chosen])
         sizes = np.array([size for _, _, size in chosen])
@@ -152,7 +153,7 @@ class Stager:
             int(rng.integers(2)) if rng.random() < 0.2 else None,
         )
 
-    def _look(self, wanted: Wanted) -> tuple[Floats, int, float]:
+    def _look(self, wanted: Wanted, others: list[Floats]) -> tuple[Floats, int, float]:
         """Colour, material and size of a group."""
         rng, taste = self.rng, tastes()[wanted.shape]
         surface = wanted.surface if wanted.surface is not None else int(rng.choice(taste.surfaces))
@@ -161,21 +162,30 @@ class Stager:
         elif surface in self._metals:
             color = np.array(surface_kinds()[surface].oklab) + rng.normal(0, 0.008, 3)
         else:
-            color = oklab_of(str(rng.choice(taste.colors))) + rng.normal(0, [0.02, 0.01, 0.01])
+            color = self._apart(taste.colors, others) + rng.normal(0, [0.02, 0.01, 0.01])
         factor = 1.0 if wanted.size is None else phrases.SIZE_FACTORS[wanted.size]
         size = PROPORTIONS[SHAPE_NAMES[wanted.shape]].typical_size_m * factor
         return color, surface, float(size * np.exp(rng.normal(0, 0.06)))
 
+    def _apart(self, colors: tuple[str, ...], others: list[Floats]) -> Floats:
+        """Of two colours of a shape's taste, the one less like what is there already."""
+        first, second = (oklab_of(str(color)) for color in self.rng.choice(colors, 2))
+        nearest = [
+            min((float(np.abs(c - o).sum()) for o in others), default=1.0) for c in (first, second)
+        ]
+        return first if nearest[0] >= nearest[1] else second
+
     def _ground(self, colors: Floats) -> Floats:
-        """A muted tone: near neutral, leaning to the objects' hue or against it, and not as light."""
-        mean = colors.mean(0)
-        lightness = self.rng.uniform(0.55, 0.9)
-        if abs(lightness - mean[0]) < 0.12:
-            lightness = mean[0] - 0.2 if mean[0] > 0.6 else mean[0] + 0.2
-        chroma = float(np.hypot(mean[1], mean[2])) + 1e-6
-        lean = self.rng.uniform(-0.03, 0.03) * mean[1:] / chroma
-        warm = np.array([0.004, 0.012]) * self.rng.uniform(0, 1)
-        return np.array([lightness, *(lean + warm)])
+        """A muted tone that leans to a hue of the objects or against it, and is not as light."""
+        rng, mean = self.rng, float(colors[:, 0].mean())
+        lightness = rng.uniform(0.6, 0.88)
+        if abs(lightness - mean) < 0.12:
+            lightness = mean - 0.2 if mean > 0.7 else mean + 0.18
+        color = colors[int(rng.integers(len(colors))), 1:]
+        hue = color / (np.hypot(*color) + 1e-6) * rng.choice([1.0, -1.0])
+        if rng.random() < 0.35:
+            hue = np.array([0.25, 0.97])  # sand
+        return np.array([lightness, *(hue * rng.uniform(0.012, 0.045))])
 
     def _placements(self, objects: list[Wanted]) -> tuple[Placement, ...]:
         groups = sorted({wanted.group for wanted in objects})

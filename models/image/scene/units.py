@@ -30,6 +30,7 @@ _at = len(KINDS) + 2
 for _kind, _size in _INDEXED.items():
     _OFFSETS[_kind] = _at
     _at += _size
+VOTERS = 3
 PLURAL, UNKNOWN = len(KINDS), len(KINDS) + 1
 TAGS = _at
 
@@ -126,14 +127,21 @@ class Anchors:
     def _guess(self, kind: Kind, words: list[str]) -> list[Guess]:
         points = self._encoder.embed([_FRAMES[kind].format(word) for word in words])
         points = F.normalize(points - self._centres[kind], dim=-1)
-        found = []
-        for word, row in zip(words, points @ self._points[kind].T, strict=True):
-            ranked = ((self._tables[kind][at], at) for at in row.topk(4).indices.tolist())
-            (name, entry), at = next(
-                item for item in ranked if word not in (item[0][0], singular_of(item[0][0]))
-            )
-            found.append(Guess(name, entry, float(row[at])))
-        return found
+        likeness = points @ self._points[kind].T  # (words, table)
+        return [self._vote(kind, word, row) for word, row in zip(words, likeness, strict=True)]
+
+    def _vote(self, kind: Kind, word: str, likeness: Tensor) -> Guess:
+        """The nearest entry among those that its three nearest neighbours agree on."""
+        best = likeness.topk(VOTERS + 2).indices.tolist()
+        near = [(*self._tables[kind][at], float(likeness[at])) for at in best]
+        near = [voter for voter in near if word not in (voter[0], singular_of(voter[0]))][:VOTERS]
+        if kind != "object":
+            return Guess(*near[0])
+        votes: dict[int, float] = {}
+        for _, entry, similarity in near:
+            votes[entry.index] = votes.get(entry.index, 0) + max(similarity, 0) ** 4
+        winner = max(votes, key=lambda index: votes[index])
+        return next(Guess(*voter) for voter in near if voter[1].index == winner)
 
 
 class UnitReader:
