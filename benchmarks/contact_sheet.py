@@ -8,7 +8,8 @@ import numpy as np
 from PIL import Image
 
 from benchmarks.scenes import Shot, shots
-from models.image.render import Renderer, encode, samples_for, style_named
+from models.image.render import Renderer, encode, samples_for
+from models.image.styles import style_named
 
 COLUMNS = 4
 GAP_PX = 6
@@ -55,8 +56,7 @@ def main() -> None:
     renderer = Renderer()
     samples = samples_for(options.quality)
     pictures = [
-        drawn(renderer, item, options.side_px, samples, seed)
-        for seed, item in enumerate(shots())
+        drawn(renderer, item, options.side_px, samples, seed) for seed, item in enumerate(shots())
     ]
     saved(sheet(pictures), options.out)
 

@@ -16,7 +16,8 @@ import time
 from typing import Any
 
 from benchmarks.scenes import shots
-from models.image.render import Renderer, encode, samples_for, style_named
+from models.image.render import Renderer, encode, samples_for
+from models.image.styles import style_named
 
 SIDE_PX = 512
 NO_LIBRARY = "none"
@@ -47,7 +48,7 @@ def measured(library: str | None, count: int) -> dict[str, Any]:
 def in_child(library: str | None, count: int) -> dict[str, Any]:
     """Figures of one back end, in a process of its own."""
     command = [sys.executable, "-m", "benchmarks.image_render", "--count", str(count), "--child"]
-    child = subprocess.run(  # noqa: S603  # our own interpreter and module
+    child = subprocess.run(  # our own interpreter and module
         [*command, library or ""], check=True, stdout=subprocess.PIPE, text=True
     )
     return dict(json.loads(child.stdout.splitlines()[-1]))

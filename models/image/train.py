@@ -72,7 +72,7 @@ def train(
         return None
     tensors = {f"reader.{k}": v.half() for k, v in reader.state_dict().items()}
     tensors |= {f"denoiser.{k}": v.half() for k, v in denoiser.state_dict().items()}
-    return save_weights(out, "scene_diffusion", tensors, seed=seed)
+    return save_weights(out, "scene_diffusion.safetensors", tensors, seed=seed)
 
 
 def main() -> None:

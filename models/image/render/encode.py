@@ -15,8 +15,8 @@ from PIL import Image
 from models.image.render.colors import Pixels
 from models.image.render.grade import displayed, exposed
 from models.image.render.rendering import Rendering
-from models.image.render.styles import Style
 from models.image.schema import Format
+from models.image.styles import Style
 
 JPEG_QUALITY = 93
 AVIF_QUALITY = 80

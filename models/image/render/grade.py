@@ -3,7 +3,7 @@
 import numpy as np
 
 from models.image.render.colors import LUMINANCE, Pixels, encode_srgb
-from models.image.render.styles import Grade
+from models.image.styles import Grade
 
 SHOULDER = 0.62
 """Light up to here is reproduced as it is, so that a named colour stays that colour."""

@@ -4,7 +4,7 @@ import importlib
 import time
 from collections.abc import Callable
 from dataclasses import replace
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 
@@ -14,20 +14,20 @@ from models.image.render.colors import Pixels
 from models.image.render.denoise import Denoise, find_denoiser
 from models.image.render.lights import MOODS
 from models.image.render.rendering import Rendering
-from models.image.render.styles import Style, style_named
 from models.image.render.tracer import BlockTracer, Job, Tracer, WaveTracer
 from models.image.render.variant import Variant, announce_library, find_library
 from models.image.render.view import fit
 from models.image.render.world import pieces
-from models.image.schema import Material, Scene, SceneObject
+from models.image.schema import Material, Quality, Scene, SceneObject
+from models.image.styles import Style, style_named
 
-SAMPLES: dict[str, int] = {"draft": 3, "standard": 8, "high": 32}
+SAMPLES: dict[Quality, int] = {"draft": 3, "standard": 8, "high": 32}
 """Samples per pixel of each quality, with a denoiser."""
 NOISY_FACTOR = 4
 """More samples that a picture gets where there is no denoiser."""
 
 
-def samples_for(quality: Literal["draft", "standard", "high"]) -> int:
+def samples_for(quality: Quality) -> int:
     """Samples per pixel of a quality."""
     return SAMPLES[quality]
 
@@ -49,6 +49,10 @@ class Renderer:
         self._tracer = _tracer(self.variant, library)
         self._denoise = find_denoiser()
         self.degraded = _missing(library, self._denoise)
+
+    def samples(self, quality: Quality) -> int:
+        """Samples per pixel of a quality on this machine: more without a denoiser."""
+        return samples_for(quality) * (1 if self._denoise else NOISY_FACTOR)
 
     def warm_up(self) -> None:
         """Compile the kernels of all kinds of scenes, so that no caller waits for it."""

@@ -48,7 +48,7 @@ class SceneDiffusion:
         Raises:
             ModelUnavailable: Either is missing or not what its manifest pins.
         """
-        tensors, digest = load_weights(folder, "scene_diffusion")
+        tensors, digest = load_weights(folder, "scene_diffusion.safetensors")
         reader, denoiser = Reader(), SceneDenoiser()
         for name, net in (("reader", reader), ("denoiser", denoiser)):
             prefix = f"{name}."

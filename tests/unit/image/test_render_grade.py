@@ -7,8 +7,8 @@ from models.core.errors import InvalidInput
 from models.image.render.colors import encode_srgb, linear
 from models.image.render.grade import displayed, tone_mapped
 from models.image.render.lights import MOODS, environment
-from models.image.render.styles import STYLES, Grade, style_named
 from models.image.schema import Material, Scene, SceneObject
+from models.image.styles import STYLES, Grade, style_named
 
 PLAIN = Grade(vignette=0.0, bloom=0.0)
 

@@ -4,7 +4,7 @@ import colorsys
 from dataclasses import dataclass
 
 from models.core.errors import InvalidInput
-from models.image.schema import LightName, Material, Scene, SceneObject
+from models.image.schema import LightName, Material, Scene, SceneObject, StyleCard, StyleName
 
 
 @dataclass(frozen=True)
@@ -51,7 +51,7 @@ class Style:
         grade: Applied to the traced light.
     """
 
-    name: str
+    name: StyleName
     description: str
     light: LightName | None = None
     ground: str | None = None
@@ -213,3 +213,8 @@ def style_named(name: str) -> Style:
             return style
     known = ", ".join(style.name for style in STYLES)
     raise InvalidInput(f"no such style: {name!r}; known styles are {known}")
+
+
+def style_cards() -> tuple[StyleCard, ...]:
+    """What callers see of the styles."""
+    return tuple(StyleCard(name=style.name, description=style.description) for style in STYLES)
