@@ -3,6 +3,8 @@
 import hashlib
 import time
 
+import torch
+
 from models.core.artifacts import Asset, Provenance
 from models.core.capability import ModelCard, Run, Setup, Value
 from models.core.seeds import draw_seed
@@ -29,6 +31,8 @@ class ImageModel:
 
     def __init__(self, setup: Setup) -> None:
         options = ImageOptions.model_validate(setup.options)
+        # The networks are small: with more threads these spend their time waiting for each other.
+        torch.set_num_threads(1)
         self._store = setup.store
         self._diffusion = SceneDiffusion.load()
         self._renderer = Renderer(options.libllvm)

@@ -119,7 +119,7 @@ def test_tampered_weights_are_refused(tmp_path):
     content[-1] ^= 1
     path.write_bytes(content)
 
-    with pytest.raises(ModelUnavailable, match="SHA-256"):
+    with pytest.raises(ModelUnavailable, match="manifest"):
         SceneDiffusion.load(folder)
 
 

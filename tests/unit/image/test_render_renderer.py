@@ -8,13 +8,14 @@ import pytest
 from PIL import Image
 
 from models.core.errors import Cancelled
-from models.image.render import Renderer, Rendering, encode, renderer, samples_for, style_named
+from models.image.render import Renderer, Rendering, encode, renderer, samples_for
 from models.image.render import lights as moods
 from models.image.render.colors import linear
 from models.image.render.tracer import BlockTracer, Job
 from models.image.render.view import fit
 from models.image.render.world import pieces
 from models.image.schema import Camera, Material, Scene, SceneObject
+from models.image.styles import style_named
 
 PHOTO = style_named("photo")
 SCENE = Scene(

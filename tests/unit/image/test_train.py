@@ -10,7 +10,7 @@ TINY = Plan(
 
 def test_training_saves_both_networks_under_their_hash(tmp_path):
     digest = train(tmp_path, plan=TINY)
-    tensors, found = load_weights(tmp_path, "scene_diffusion")
+    tensors, found = load_weights(tmp_path, "scene_diffusion.safetensors")
 
     assert found == digest
     assert {name.partition(".")[0] for name in tensors} == {"reader", "denoiser"}
