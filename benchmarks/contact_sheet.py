@@ -55,8 +55,7 @@ def main() -> None:
     renderer = Renderer()
     samples = samples_for(options.quality)
     pictures = [
-        drawn(renderer, item, options.side_px, samples, seed)
-        for seed, item in enumerate(shots())
+        drawn(renderer, item, options.side_px, samples, seed) for seed, item in enumerate(shots())
     ]
     saved(sheet(pictures), options.out)
 

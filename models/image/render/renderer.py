@@ -12,16 +12,17 @@ from models.core.errors import Cancelled
 from models.image.render.backdrop import with_backdrop
 from models.image.render.colors import Pixels
 from models.image.render.denoise import Denoise, find_denoiser
-from models.image.render.lights import MOODS
+from models.image.render.lights import MOODS, environment
 from models.image.render.rendering import Rendering
 from models.image.render.styles import Style, style_named
 from models.image.render.tracer import BlockTracer, Job, Tracer, WaveTracer
 from models.image.render.variant import Variant, announce_library, find_library
 from models.image.render.view import fit
-from models.image.render.world import pieces
+from models.image.render.world import pieces, unit_triangles
 from models.image.schema import Material, Scene, SceneObject
+from models.image.shapes import SHAPE_NAMES
 
-SAMPLES: dict[str, int] = {"draft": 3, "standard": 8, "high": 32}
+SAMPLES: dict[str, int] = {"draft": 2, "standard": 6, "high": 32}
 """Samples per pixel of each quality, with a denoiser."""
 NOISY_FACTOR = 4
 """More samples that a picture gets where there is no denoiser."""
@@ -51,7 +52,11 @@ class Renderer:
         self.degraded = _missing(library, self._denoise)
 
     def warm_up(self) -> None:
-        """Compile the kernels of all kinds of scenes, so that no caller waits for it."""
+        """Build every mesh and light and compile the kernels, so that no caller waits for it."""
+        for shape in SHAPE_NAMES:
+            unit_triangles(shape)
+        for light in MOODS:
+            environment(light)
         for things in _SAMPLERS:
             self.render(Scene(objects=things), 64, 64, 2, 0, style_named("photo"))
 

@@ -118,7 +118,7 @@ STYLES: tuple[Style, ...] = (
         color="#b9aea2",
         material=Material(roughness=0.85, specular=0.3),
         accents=False,
-        grade=Grade(contrast=1.1, vignette=0.18),
+        grade=Grade(contrast=1.25, vignette=0.22),
     ),
     Style(
         "noir",

@@ -21,7 +21,7 @@ Lazy = Any
 """Arrays that DrJit has yet to compute."""
 BRIGHTEST = 16.0
 """Radiance at which one sample is clamped, white paper being 1: kills fireflies."""
-GUIDE_SAMPLES = 4
+GUIDE_SAMPLES = 3
 CHANNELS = 10
 """Colour, albedo, normal, depth."""
 
@@ -87,6 +87,7 @@ class WaveTracer:
         """See `Tracer`."""
         self._mi.set_variant("llvm_ad_rgb")
         stage = load(self._mi, job.scene, job.parts, path_integrator())
+        step(0.0)
         out = np.empty((job.height_px, job.width_px, CHANNELS), np.float32)
         for first, rows in self._bands(job):
             out[first : first + rows] = self._band(job, stage, first, rows)
@@ -182,8 +183,9 @@ class BlockTracer:
             {"type": "aov", "aovs": "a:albedo,n:sh_normal,d:depth", "image": path_integrator()}
         )
         stage = load(mi, job.scene, job.parts, path_integrator())
+        step(0.0)
         out = np.zeros((job.height_px, job.width_px, CHANNELS), np.float32)
-        guided = min(GUIDE_SAMPLES // 2, job.samples_per_pixel)
+        guided = min(GUIDE_SAMPLES - 1, job.samples_per_pixel)
         rows = max(1, self.band_pixels // job.width_px)
         for first in range(0, job.height_px, rows):
             count = min(rows, job.height_px - first)

@@ -112,7 +112,8 @@ def test_without_a_denoiser_more_samples_are_traced_and_said(
 
 
 @pytest.mark.parametrize(
-    ("file_format", "decoded"), [("png", "PNG"), ("jpeg", "JPEG"), ("ultrahdr", "JPEG"), ("avif", "AVIF")]
+    ("file_format", "decoded"),
+    [("png", "PNG"), ("jpeg", "JPEG"), ("ultrahdr", "JPEG"), ("avif", "AVIF")],
 )
 def test_pictures_decode_to_their_size(
     rendering: Rendering, file_format: str, decoded: str

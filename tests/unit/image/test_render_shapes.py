@@ -49,7 +49,13 @@ def test_a_box_keeps_flat_faces_and_a_ball_is_smooth() -> None:
 
 @pytest.mark.parametrize(
     ("upper", "lower"),
-    [("sphere", "table"), ("book", "crate"), ("mug", "stool"), ("sphere", "bowl"), ("teapot", "cube")],
+    [
+        ("sphere", "table"),
+        ("book", "crate"),
+        ("mug", "stool"),
+        ("sphere", "bowl"),
+        ("teapot", "cube"),
+    ],
 )
 def test_what_rests_on_something_touches_it_without_floating(
     upper: ShapeName, lower: ShapeName
@@ -69,7 +75,9 @@ def test_an_orange_lies_inside_a_bowl() -> None:
 
 
 def test_chains_of_supports_add_up() -> None:
-    scene = Scene(objects=(_thing("book", 0.2, on=1), _thing("book", 0.3, on=2), _thing("crate", 0.5)))
+    scene = Scene(
+        objects=(_thing("book", 0.2, on=1), _thing("book", 0.3, on=2), _thing("crate", 0.5))
+    )
     crate, book = 1.4 * 0.5, 0.32 * 0.3
 
     assert base_heights(scene) == pytest.approx((crate + book, crate, 0.0), abs=0.01)
