@@ -66,8 +66,10 @@ def path_integrator() -> dict[str, Any]:
 
 
 def clamped(radiance: Pixels) -> Pixels:
-    """Radiance without the rare, very bright samples and without invalid ones."""
-    return np.clip(np.nan_to_num(radiance, nan=0.0, posinf=BRIGHTEST, neginf=0.0), 0, BRIGHTEST)
+    """Radiance without invalid samples, and very bright ones dimmed without losing their hue."""
+    finite = np.nan_to_num(radiance, nan=0.0, posinf=0.0, neginf=0.0)
+    peak = finite.max(-1, keepdims=True)
+    return np.maximum(finite * np.minimum(1, BRIGHTEST / np.maximum(peak, 1e-6)), 0)
 
 
 class WaveTracer:
@@ -110,13 +112,12 @@ class WaveTracer:
         mi, dr = self._mi, self._dr
         sampler, rays = self._rays(job, first, rows, job.samples_per_pixel, salt=0)
         radiance, _, _ = stage.integrator().sample(stage, sampler, rays)
+        finite = dr.isfinite(dr.sum(radiance))
         ceiling = dr.opaque(mi.Float, BRIGHTEST)
+        dimmed = radiance * dr.minimum(1.0, ceiling / dr.maximum(dr.max(radiance), 1e-6))
+        kept = dr.select(finite, dr.maximum(dimmed, 0.0), 0.0)
         return [
-            dr.block_sum(
-                dr.select(dr.isfinite(c), dr.clip(c, 0.0, ceiling), 0.0), job.samples_per_pixel
-            )
-            / job.samples_per_pixel
-            for c in radiance
+            dr.block_sum(channel, job.samples_per_pixel) / job.samples_per_pixel for channel in kept
         ]
 
     def _guides(self, job: Job, stage: Loaded, first: int, rows: int) -> list[Lazy]:

@@ -1,3 +1,4 @@
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -21,7 +22,7 @@ def test_tiles_cover_every_row_and_overlap(length: int) -> None:
     assert strips[0].start == 0
     assert strips[-1].stop == length
     assert all(strip.stop - strip.start <= TILE_PX for strip in strips)
-    pairs = zip(strips, strips[1:], strict=False)
+    pairs = pairwise(strips)
     assert all(a.stop - b.start >= OVERLAP_PX - 1 for a, b in pairs)
 
 
