@@ -22,7 +22,7 @@ from models.image.render.world import pieces, unit_triangles
 from models.image.schema import Material, Scene, SceneObject
 from models.image.shapes import SHAPE_NAMES
 
-SAMPLES: dict[str, int] = {"draft": 2, "standard": 6, "high": 32}
+SAMPLES: dict[str, int] = {"draft": 2, "standard": 5, "high": 32}
 """Samples per pixel of each quality, with a denoiser."""
 NOISY_FACTOR = 4
 """More samples that a picture gets where there is no denoiser."""
@@ -153,7 +153,7 @@ def _missing(library: str | None, denoise: Denoise | None) -> tuple[str, ...]:
     sentences = []
     if not library:
         sentences.append(
-            "no usable libLLVM was found: rendering takes about 3 times longer; "
+            "no usable libLLVM was found: rendering takes about twice as long; "
             "install Debian's libllvm19 or newer, or give the path of a libLLVM"
         )
     if not denoise:
