@@ -79,7 +79,7 @@ class WaveTracer:
     compiled into the kernel: a new camera or size would compile again.
     """
 
-    wave_rays = 1 << 18
+    wave_rays = 3 << 16
 
     def __init__(self, mi: Mitsuba, dr: Drjit) -> None:
         self._mi = mi
@@ -87,6 +87,7 @@ class WaveTracer:
 
     def trace(self, job: Job, step: Step) -> Pixels:
         """See `Tracer`."""
+        step(0.0)
         self._mi.set_variant("llvm_ad_rgb")
         stage = load(self._mi, job.scene, job.parts, path_integrator())
         step(0.0)
@@ -179,6 +180,7 @@ class BlockTracer:
     def trace(self, job: Job, step: Step) -> Pixels:
         """See `Tracer`."""
         mi = self._mi
+        step(0.0)
         mi.set_variant("scalar_rgb")
         guides = mi.load_dict(
             {"type": "aov", "aovs": "a:albedo,n:sh_normal,d:depth", "image": path_integrator()}
