@@ -87,9 +87,9 @@ def shots() -> tuple[Shot, ...]:
         ),
         shot(
             [
-                thing("gem", "#39c6d8", GLASS, 0.42, (0.0, 0.0)),
-                thing("sphere", "#f2c6d8", GLASS, 0.3, (-0.85, -0.1)),
-                thing("torus", "#e3b04b", GOLD, 0.36, (0.85, -0.2)),
+                thing("gem", "#39c6d8", GLASS, 0.46, (0.0, 0.0)),
+                thing("sphere", "#f2c6d8", GLASS, 0.3, (-0.62, -0.2)),
+                thing("torus", "#e3b04b", GOLD, 0.32, (0.62, -0.3)),
             ],
             "studio",
             "#24304a",
@@ -106,8 +106,8 @@ def shots() -> tuple[Shot, ...]:
                 thing("sphere", "#d9a441", GOLD, 0.16, (0.58, 0.08), 0, on=3),
             ],
             "night",
-            "#4a3526",
-            roughness=0.4,
+            "#8f6a48",
+            roughness=0.35,
             elevation_deg=18,
         ),
         shot(
@@ -156,7 +156,7 @@ def shots() -> tuple[Shot, ...]:
         ),
         shot(
             [
-                thing("sphere", "#ffffff", SATIN, 0.45, (-0.75, 0.1)),
+                thing("teapot", "#ffffff", SATIN, 0.42, (-0.55, 0.1)),
                 thing("cube", "#ffffff", SATIN, 0.36, (0.3, 0.35)),
                 thing("cone", "#ffffff", SATIN, 0.34, (0.95, -0.3)),
                 thing("torus", "#ffffff", SATIN, 0.3, (-0.1, -0.6)),

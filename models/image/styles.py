@@ -6,6 +6,9 @@ from dataclasses import dataclass
 from models.core.errors import InvalidInput
 from models.image.schema import LightName, Material, Scene, SceneObject, StyleCard, StyleName
 
+GROUND_SHARE = 0.2
+"""How much of a style's extra saturation the ground takes, so that it stays the background."""
+
 
 @dataclass(frozen=True)
 class Grade:
@@ -68,7 +71,7 @@ class Style:
         """The scene in this style."""
         ground = scene.ground.model_copy(
             update={
-                "color": self.ground or self._shifted(scene.ground.color),
+                "color": self.ground or self._shifted(scene.ground.color, GROUND_SHARE),
                 "roughness": scene.ground.roughness
                 if self.ground_roughness is None
                 else self.ground_roughness,
@@ -90,14 +93,15 @@ class Style:
         color = self.color or self._shifted(thing.color)
         return thing.model_copy(update={"color": color, "material": material})
 
-    def _shifted(self, color: str) -> str:
+    def _shifted(self, color: str, share: float = 1.0) -> str:
         if self.color_saturation == 1.0 and self.color_lightness == 0.0:
             return color
+        richer = 1 + (self.color_saturation - 1) * share
         red, green, blue = (int(color[i : i + 2], 16) / 255 for i in (1, 3, 5))
         hue, lightness, saturation = colorsys.rgb_to_hls(red, green, blue)
         goal = 1.0 if self.color_lightness > 0 else 0.0
         lightness += (goal - lightness) * abs(self.color_lightness)
-        shifted = colorsys.hls_to_rgb(hue, lightness, min(1.0, saturation * self.color_saturation))
+        shifted = colorsys.hls_to_rgb(hue, lightness, min(1.0, saturation * richer))
         return "#" + "".join(f"{round(value * 255):02x}" for value in shifted)
 
 
@@ -118,14 +122,14 @@ STYLES: tuple[Style, ...] = (
         color="#b9aea2",
         material=Material(roughness=0.85, specular=0.3),
         accents=False,
-        grade=Grade(contrast=1.1, vignette=0.18),
+        grade=Grade(contrast=1.25, vignette=0.22),
     ),
     Style(
         "noir",
         "Black and white, hard light and deep shadows",
         light="sun",
         color_lightness=-0.15,
-        grade=Grade(-0.35, 1.55, 0.0, vignette=0.5, bloom=0.08, grain=0.03),
+        grade=Grade(-0.35, 1.55, 0.0, vignette=0.5, bloom=0.08, grain=0.016),
     ),
     Style(
         "golden-hour",
@@ -153,7 +157,7 @@ STYLES: tuple[Style, ...] = (
         "Saturated colours in clear sun",
         light="sun",
         color_saturation=1.5,
-        grade=Grade(0.05, 1.18, 1.25, vignette=0.15),
+        grade=Grade(0.0, 1.12, 1.15, vignette=0.15),
     ),
     Style(
         "toy",
@@ -170,7 +174,7 @@ STYLES: tuple[Style, ...] = (
         light="studio",
         ground="#1f3558",
         ground_roughness=0.3,
-        color="#f3f1ec",
+        color="#e6e3dc",
         material=Material(roughness=0.12, clearcoat=1.0),
         accents=False,
         grade=Grade(-0.1, 1.05, vignette=0.25),
@@ -197,7 +201,7 @@ STYLES: tuple[Style, ...] = (
     Style(
         "vintage",
         "Faded print: warm, low contrast, a little grain",
-        grade=Grade(0.05, 0.88, 0.72, (1.06, 1.0, 0.86), (0.03, 0.022, 0.03), 0.35, 0.08, 0.025),
+        grade=Grade(0.05, 0.88, 0.72, (1.06, 1.0, 0.86), (0.03, 0.022, 0.03), 0.35, 0.08, 0.013),
     ),
 )
 

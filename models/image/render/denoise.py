@@ -8,7 +8,7 @@ import numpy as np
 
 from models.image.render.colors import Pixels
 
-TILE_PX = 640
+TILE_PX = 576
 OVERLAP_PX = 48
 
 Library = Any

@@ -63,8 +63,7 @@ def _saved(image: Image.Image, name: str, **options: int) -> bytes:
 
 def _ultrahdr(rendering: Rendering, style: Style) -> bytes:
     light = np.clip(exposed(rendering.color, style.grade, rendering.level), 0, HDR_PEAK)
-    even = light[: light.shape[0] // 2 * 2, : light.shape[1] // 2 * 2]
-    opaque = np.concatenate([even, np.ones((*even.shape[:2], 1), np.float32)], -1)
+    opaque = np.concatenate([light, np.ones((*light.shape[:2], 1), np.float32)], -1)
     return bytes(imagecodecs.ultrahdr_encode(np.ascontiguousarray(opaque, np.float16)))
 
 

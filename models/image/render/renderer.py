@@ -12,16 +12,17 @@ from models.core.errors import Cancelled
 from models.image.render.backdrop import with_backdrop
 from models.image.render.colors import Pixels
 from models.image.render.denoise import Denoise, find_denoiser
-from models.image.render.lights import MOODS
+from models.image.render.lights import MOODS, environment
 from models.image.render.rendering import Rendering
 from models.image.render.tracer import BlockTracer, Job, Tracer, WaveTracer
 from models.image.render.variant import Variant, announce_library, find_library
 from models.image.render.view import fit
-from models.image.render.world import pieces
+from models.image.render.world import pieces, unit_triangles
 from models.image.schema import Material, Quality, Scene, SceneObject
+from models.image.shapes import SHAPE_NAMES
 from models.image.styles import Style, style_named
 
-SAMPLES: dict[Quality, int] = {"draft": 3, "standard": 8, "high": 32}
+SAMPLES: dict[Quality, int] = {"draft": 2, "standard": 5, "high": 32}
 """Samples per pixel of each quality, with a denoiser."""
 NOISY_FACTOR = 4
 """More samples that a picture gets where there is no denoiser."""
@@ -55,7 +56,11 @@ class Renderer:
         return samples_for(quality) * (1 if self._denoise else NOISY_FACTOR)
 
     def warm_up(self) -> None:
-        """Compile the kernels of all kinds of scenes, so that no caller waits for it."""
+        """Build every mesh and light and compile the kernels, so that no caller waits for it."""
+        for shape in SHAPE_NAMES:
+            unit_triangles(shape)
+        for light in MOODS:
+            environment(light)
         for things in _SAMPLERS:
             self.render(Scene(objects=things), 64, 64, 2, 0, style_named("photo"))
 
@@ -152,7 +157,7 @@ def _missing(library: str | None, denoise: Denoise | None) -> tuple[str, ...]:
     sentences = []
     if not library:
         sentences.append(
-            "no usable libLLVM was found: rendering takes about 3 times longer; "
+            "no usable libLLVM was found: rendering takes about twice as long; "
             "install Debian's libllvm19 or newer, or give the path of a libLLVM"
         )
     if not denoise:

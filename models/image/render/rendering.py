@@ -11,7 +11,7 @@ class Rendering:
 
     Attributes:
         color: `(H, W, 3)` light; white paper in the scene's key light is about 1.
-        albedo: `(H, W, 3)` base colour.
+        albedo: `(H, W, 3)` base colour; of glass, what it lets through or 0, by back end.
         normal: `(H, W, 3)` in the world; 0 where there is nothing.
         depth: `(H, W)` metres along the ray; 0 where there is nothing.
         level: Brightness of white paper in the finished picture: low at night.

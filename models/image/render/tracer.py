@@ -21,7 +21,7 @@ Lazy = Any
 """Arrays that DrJit has yet to compute."""
 BRIGHTEST = 16.0
 """Radiance at which one sample is clamped, white paper being 1: kills fireflies."""
-GUIDE_SAMPLES = 4
+GUIDE_SAMPLES = 3
 CHANNELS = 10
 """Colour, albedo, normal, depth."""
 
@@ -66,8 +66,10 @@ def path_integrator() -> dict[str, Any]:
 
 
 def clamped(radiance: Pixels) -> Pixels:
-    """Radiance without the rare, very bright samples and without invalid ones."""
-    return np.clip(np.nan_to_num(radiance, nan=0.0, posinf=BRIGHTEST, neginf=0.0), 0, BRIGHTEST)
+    """Radiance without invalid samples, and very bright ones dimmed without losing their hue."""
+    finite = np.nan_to_num(radiance, nan=0.0, posinf=0.0, neginf=0.0)
+    peak = finite.max(-1, keepdims=True)
+    return np.maximum(finite * np.minimum(1, BRIGHTEST / np.maximum(peak, 1e-6)), 0)
 
 
 class WaveTracer:
@@ -77,7 +79,7 @@ class WaveTracer:
     compiled into the kernel: a new camera or size would compile again.
     """
 
-    wave_rays = 1 << 18
+    wave_rays = 3 << 16
 
     def __init__(self, mi: Mitsuba, dr: Drjit) -> None:
         self._mi = mi
@@ -85,8 +87,10 @@ class WaveTracer:
 
     def trace(self, job: Job, step: Step) -> Pixels:
         """See `Tracer`."""
+        step(0.0)
         self._mi.set_variant("llvm_ad_rgb")
         stage = load(self._mi, job.scene, job.parts, path_integrator())
+        step(0.0)
         out = np.empty((job.height_px, job.width_px, CHANNELS), np.float32)
         for first, rows in self._bands(job):
             out[first : first + rows] = self._band(job, stage, first, rows)
@@ -109,13 +113,12 @@ class WaveTracer:
         mi, dr = self._mi, self._dr
         sampler, rays = self._rays(job, first, rows, job.samples_per_pixel, salt=0)
         radiance, _, _ = stage.integrator().sample(stage, sampler, rays)
+        finite = dr.isfinite(dr.sum(radiance))
         ceiling = dr.opaque(mi.Float, BRIGHTEST)
+        dimmed = radiance * dr.minimum(1.0, ceiling / dr.maximum(dr.max(radiance), 1e-6))
+        kept = dr.select(finite, dr.maximum(dimmed, 0.0), 0.0)
         return [
-            dr.block_sum(
-                dr.select(dr.isfinite(c), dr.clip(c, 0.0, ceiling), 0.0), job.samples_per_pixel
-            )
-            / job.samples_per_pixel
-            for c in radiance
+            dr.block_sum(channel, job.samples_per_pixel) / job.samples_per_pixel for channel in kept
         ]
 
     def _guides(self, job: Job, stage: Loaded, first: int, rows: int) -> list[Lazy]:
@@ -177,13 +180,15 @@ class BlockTracer:
     def trace(self, job: Job, step: Step) -> Pixels:
         """See `Tracer`."""
         mi = self._mi
+        step(0.0)
         mi.set_variant("scalar_rgb")
         guides = mi.load_dict(
             {"type": "aov", "aovs": "a:albedo,n:sh_normal,d:depth", "image": path_integrator()}
         )
         stage = load(mi, job.scene, job.parts, path_integrator())
+        step(0.0)
         out = np.zeros((job.height_px, job.width_px, CHANNELS), np.float32)
-        guided = min(GUIDE_SAMPLES // 2, job.samples_per_pixel)
+        guided = min(GUIDE_SAMPLES - 1, job.samples_per_pixel)
         rows = max(1, self.band_pixels // job.width_px)
         for first in range(0, job.height_px, rows):
             count = min(rows, job.height_px - first)

@@ -47,10 +47,13 @@ def find_library(chosen: str | None) -> str | None:
 def _installed() -> list[str]:
     found = {str(Path(match).resolve()) for place in PLACES for match in glob.glob(place)}  # noqa: PTH207  # absolute patterns
     versions = [(_major(library), library) for library in found]
-    return [library for major, library in sorted(versions, reverse=True) if major >= OLDEST_MAJOR]
+    return [
+        library for major, library in sorted(versions, reverse=True) if not 0 < major < OLDEST_MAJOR
+    ]
 
 
 def _major(library: str) -> int:
+    """Version in the file's name; 0 where it states none."""
     numbers = re.findall(r"\d+", Path(library).name)
     return int(numbers[0]) if numbers else 0
 

@@ -20,6 +20,8 @@ from models.image.schema import Material
 Parts = tuple[Part, ...]
 SCARF = Surface("#b3202c", material=Material(roughness=0.9))
 
+LEAF_CREASE_DEG = 80.0
+
 
 def tree() -> Parts:
     """A leafy crown of the object's colour on a brown trunk."""
@@ -45,9 +47,9 @@ def tree() -> Parts:
     ]
     foliage = [_foliage(clumps, shade) for shade in (0, 1, 2)]
     return (
-        Part(foliage[0], BODY),
-        Part(foliage[1], SLIGHTLY_DARKER),
-        Part(foliage[2], LIGHTER),
+        Part(foliage[0], BODY, LEAF_CREASE_DEG),
+        Part(foliage[1], SLIGHTLY_DARKER, LEAF_CREASE_DEG),
+        Part(foliage[2], LIGHTER, LEAF_CREASE_DEG),
         Part(join(trunk, *boughs), DARK_WOOD),
     )
 
@@ -57,7 +59,7 @@ def _foliage(clumps: list[tuple[float, float, float, float]], shade: int) -> Mes
     centres = np.array([clump[:3] for clump in clumps])
     radii = np.array([clump[3] for clump in clumps])
     generator = np.random.default_rng(shade)
-    tuft = ball(1.0, 6, 8)
+    tuft = ball(1.0, 5, 6)
     tufts = (
         [ball(float(r) * 0.93, 16, 24).moved(*c) for c, r in zip(centres, radii, strict=True)]
         if shade == 1

@@ -30,8 +30,8 @@ Parts = tuple[Part, ...]
 CORK = Surface("#b98b5a", material=Material(roughness=0.8))
 COFFEE = Surface("#2b1509", material=Material(roughness=0.12))
 WICK = Surface("#1c1714", material=Material(roughness=0.9))
-FLAME = Surface("#ffa436", glow=5.0)
-BULB = Surface("#ffe0b0", glow=5.0)
+FLAME = Surface("#ff9a3c", glow=9.0)
+BULB = Surface("#ffe0b0", glow=24.0)
 BRASS = Surface("#c9a253", material=Material(roughness=0.25, metallic=1.0))
 CLEAR = Surface("#f4f8f8", material=Material(roughness=0.02, transmission=1.0))
 
@@ -168,7 +168,7 @@ def lamp() -> Parts:
         closed=True,
     )
     return (
-        Part(shade, Surface(glow=0.4)),
+        Part(shade, Surface(glow=0.3)),
         Part(join(base, stem), BRASS),
         Part(ball(0.17, 24, 32).moved(z=1.5), BULB),
     )
