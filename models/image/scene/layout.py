@@ -138,7 +138,7 @@ class _Solver:
             ]
 
     def settle(self, points: Points) -> Points:
-        """Iterate to a fixed point; first drawn together, at last only pushed apart."""
+        """Iterate to a fixed point; where there is none, solidity has the last word."""
         for round_ in range(ROUNDS):
             before = points.copy()
             if round_ < ROUNDS // 4:
@@ -153,7 +153,10 @@ class _Solver:
             for i, j in self.pairs:
                 self._part(points, i, j)
             if round_ >= ROUNDS // 4 and np.abs(points - before).max() < 1e-5:
-                break
+                return points
+        for _ in range(ROUNDS // 4):
+            for i, j in self.pairs:
+                self._part(points, i, j)
         return points
 
     def _reach(self, i: int, j: int) -> float:
