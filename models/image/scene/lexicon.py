@@ -111,7 +111,8 @@ class Unit:
     @property
     def unknown(self) -> bool:
         """A content word outside the vocabulary."""
-        return self.entry is None and self.text[0].isalpha() and self.text not in phrases.STOP_WORDS
+        idle = phrases.STOP_WORDS | phrases.VERB_PHRASES
+        return self.entry is None and self.text[0].isalpha() and self.text not in idle
 
 
 def rows(name: str) -> list[dict[str, str]]:
@@ -230,9 +231,11 @@ class Lexicon:
 
     def _match(self, words: list[str]) -> tuple[int, Entry | None]:
         for length in range(len(words), 0, -1):
-            entry = self._entries.get(" ".join(words[:length]))
-            if entry is not None:
-                return length, entry
+            phrase = " ".join(words[:length])
+            if phrase in phrases.VERB_PHRASES:
+                return length, None
+            if phrase in self._entries:
+                return length, self._entries[phrase]
         if words[0].startswith("#") and len(words[0]) > 1:
             return 1, Entry("color", oklab=_oklab(words[0]))
         if words[0] in phrases.SHADES and len(words) > 1:

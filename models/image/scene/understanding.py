@@ -60,23 +60,12 @@ class Interpreter:
     @torch.inference_mode()
     def understand(self, prompt: str) -> Understanding:
         """Settle what a prompt says."""
-        return self.understand_all([prompt])[0]
-
-    @torch.inference_mode()
-    def understand_all(self, prompts: list[str]) -> list[Understanding]:
-        """Settle what each of several prompts says."""
-        readings = self._units.read([prompt if prompt.strip() else "scene" for prompt in prompts])
-        found = []
-        for prompt, reading in zip(prompts, readings, strict=True):
-            if not reading.units:
-                found.append(self._guessed(prompt, reading, None))
-                continue
-            read = self._reader(gather([reading]))
-            settled = _Settled(reading, Read(*(logits[0] for logits in read)))
-            found.append(
-                settled.account() if settled.named else self._guessed(prompt, reading, settled)
-            )
-        return found
+        (reading,) = self._units.read([prompt])
+        if not reading.units:
+            return self._guessed(prompt, reading, None)
+        read = self._reader(gather([reading]))
+        settled = _Settled(reading, Read(*(logits[0] for logits in read)))
+        return settled.account() if settled.named else self._guessed(prompt, reading, settled)
 
     def _guessed(self, prompt: str, reading: Reading, settled: "_Settled | None") -> Understanding:
         """Draw the object that an objectless prompt is nearest to."""
@@ -109,9 +98,13 @@ class _Settled:
     def __init__(self, reading: Reading, read: Read) -> None:
         self.reading = reading
         roles = read.role.masked_fill(~role_mask(reading.tags), -1e4).argmax(-1)  # (U,)
+        nouns: list[int] = (roles == 1).nonzero().flatten().tolist()
+        known = [at for at, u in enumerate(reading.units) if u.entry and u.entry.kind == "object"]
+        if known and not nouns:
+            nouns = [max(known, key=lambda at: float(read.role[at, 1]))]
         self.named: list[_Named] = []
         left = MAX_DRAWN
-        for unit in (roles == 1).nonzero().flatten().tolist():
+        for unit in nouns:
             count = min(int(read.copies[unit].argmax()) + 1, left)
             if count > 0:
                 self.named.append(_Named(unit, count, _sources(read, unit)))

@@ -8,11 +8,6 @@ from models.image.scene import SceneDiffusion
 from models.image.scene.composer import WEIGHTS
 
 
-@pytest.fixture(scope="module")
-def model():
-    return SceneDiffusion.load()
-
-
 def shapes(composition):
     return [thing.shape for thing in composition.scene.objects]
 
