@@ -35,7 +35,7 @@ class ImageModel:
         torch.set_num_threads(1)
         self._store = setup.store
         self._diffusion = SceneDiffusion.load()
-        self._renderer = Renderer(options.libllvm)
+        self._renderer = Renderer(options.libllvm, setup.cache_dir)
         self._renderer.warm_up()
 
     def cards(self) -> tuple[ModelCard, ...]:

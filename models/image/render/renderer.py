@@ -4,6 +4,7 @@ import importlib
 import time
 from collections.abc import Callable
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -38,14 +39,15 @@ class Renderer:
 
     Args:
         libllvm: Path of the only libLLVM to try; installed ones are searched where absent.
+        cache_dir: Remembers which libLLVM works.
 
     Attributes:
         variant: Back end in use.
         degraded: What the machine lacks, what that costs and what to do about it.
     """
 
-    def __init__(self, libllvm: str | None = None) -> None:
-        library = find_library(libllvm)
+    def __init__(self, libllvm: str | None = None, cache_dir: Path | None = None) -> None:
+        library = find_library(libllvm, cache_dir)
         self.variant: Variant = "llvm_ad_rgb" if library else "scalar_rgb"
         self._tracer = _tracer(self.variant, library)
         self._denoise = find_denoiser()

@@ -1,10 +1,12 @@
 """Which tracing back end works on this machine."""
 
 import glob
+import hashlib
 import os
 import re
 import subprocess
 import sys
+from importlib.metadata import version
 from pathlib import Path
 from typing import Literal
 
@@ -31,7 +33,7 @@ assert float(picture.array[0]) >= 0
 """
 
 
-def find_library(chosen: str | None) -> str | None:
+def find_library(chosen: str | None, cache_dir: Path | None = None) -> str | None:
     """Path of a libLLVM that renders, or `None`.
 
     A library that does not fit this processor aborts its process rather than raising, so each
@@ -39,9 +41,23 @@ def find_library(chosen: str | None) -> str | None:
 
     Args:
         chosen: The only candidate, where given.
+        cache_dir: Remembers which library rendered, since trying takes seconds.
     """
     candidates = [chosen] if chosen else _installed()
-    return next((library for library in candidates if _renders(library)), None)
+    return next((library for library in candidates if _proven(library, cache_dir)), None)
+
+
+def _proven(library: str, cache_dir: Path | None) -> bool:
+    """Whether the library rendered before, or else does now; a failure may pass, so is not kept."""
+    if cache_dir is None or not Path(library).is_file():
+        return _renders(library)
+    stamp = f"{library} {Path(library).stat().st_mtime_ns} {version('mitsuba')}"
+    proof = cache_dir / f"libllvm-{hashlib.sha256(stamp.encode()).hexdigest()[:16]}"
+    if not proof.exists():
+        if not _renders(library):
+            return False
+        proof.write_text(stamp)
+    return True
 
 
 def _installed() -> list[str]:

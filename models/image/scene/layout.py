@@ -109,7 +109,7 @@ def _seats(guests: int, room: float) -> tuple[Points, float]:
     largest = room * math.sin(math.pi / guests) / (1 + math.sin(math.pi / guests))
     turn = 2 * math.pi * np.arange(guests) / guests
     ring = (room - largest) * np.stack([np.cos(turn), np.sin(turn)], 1)
-    return ring, 0.93 * largest
+    return ring, 0.85 * largest
 
 
 class _Solver:
