@@ -81,6 +81,8 @@ class Entry:
         oklab: Of a colour, or the default colour of an object or ground.
         plural: An object's plural form.
         alias: The object is no shape of ours but is drawn as the one at `index`.
+        surface: Index of an object's usual material.
+        size: Index of an object's usual size.
     """
 
     kind: Kind
@@ -88,6 +90,8 @@ class Entry:
     oklab: Oklab | None = None
     plural: bool = False
     alias: bool = False
+    surface: int | None = None
+    size: int | None = None
 
 
 @dataclass(frozen=True)
@@ -162,12 +166,20 @@ def _colors() -> Iterator[tuple[str, Entry]]:
 
 
 def _objects() -> Iterator[tuple[str, Entry]]:
+    surfaces = [kind.name for kind in surface_kinds()]
+    sizes = list(phrases.SIZES)
     for row in sorted(rows("objects"), key=lambda row: row["kind"]):  # a name wins over an alias
         shape: ShapeName = row["shape"]  # type: ignore[assignment]  # checked by the next line
-        index, lab = SHAPE_NAMES.index(shape), _oklab(row["color"]) if row["color"] else None
-        alias = row["kind"] == "alias"
-        yield plural_of(row["word"]), Entry("object", index, lab, True, alias)
-        yield row["word"], Entry("object", index, lab, False, alias)
+        entry = Entry(
+            "object",
+            SHAPE_NAMES.index(shape),
+            _oklab(row["color"]) if row["color"] else None,
+            alias=row["kind"] == "alias",
+            surface=surfaces.index(row["material"]) if row["material"] else None,
+            size=sizes.index(row["size"]) if row["size"] else None,
+        )
+        yield plural_of(row["word"]), replace(entry, plural=True)
+        yield row["word"], entry
 
 
 def _materials() -> Iterator[tuple[str, Entry]]:

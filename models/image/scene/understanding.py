@@ -141,13 +141,13 @@ class _Settled:
         """Colour and material: as stated, else as the material, else as the noun implies."""
         entries = {k: self.reading.entry(unit, k) for k, unit in named.sources.items()}
         color, material = entries.get("color"), entries.get("material")
-        surface = material.index if material else None
-        if color:
-            return color.oklab, surface
-        if surface is not None and surface_kinds()[surface].oklab is not None:
-            return surface_kinds()[surface].oklab, surface
         noun = self.reading.entry(named.unit, kind)
-        return (noun.oklab if noun else None), surface
+        usual = noun.surface if noun else None
+        if color:
+            return color.oklab, material.index if material else usual
+        if material and surface_kinds()[material.index].oklab is not None:
+            return surface_kinds()[material.index].oklab, material.index
+        return (noun.oklab if noun else None), material.index if material else usual
 
     def _objects(self) -> tuple[Wanted, ...]:
         objects: list[Wanted] = []
@@ -156,8 +156,9 @@ class _Settled:
             color, surface = self._look(named, "object")
             size = named.sources.get("size")
             entry = None if size is None else self.reading.entry(size, "size")
+            usual = noun.size if noun else None
             shape = noun.index if noun else 0
-            wanted = Wanted(shape, group, color, surface, entry.index if entry else None)
+            wanted = Wanted(shape, group, color, surface, entry.index if entry else usual)
             objects += [wanted] * named.count
         return tuple(objects)
 

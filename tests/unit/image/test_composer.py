@@ -121,3 +121,13 @@ def test_tampered_weights_are_refused(tmp_path):
 def test_missing_weights_are_refused(tmp_path):
     with pytest.raises(ModelUnavailable, match="train"):
         SceneDiffusion.load(tmp_path)
+
+
+def test_a_noun_brings_its_usual_material_and_size(model):
+    apple = model.compose("a green apple", 3).scene.objects[0]
+    ball = model.compose("a large green chrome apple", 3).scene.objects[0]
+
+    assert apple.material.clearcoat > 0
+    assert apple.material.transmission == 0
+    assert ball.material.metallic == 1
+    assert apple.size_m < 0.8 * ball.size_m
