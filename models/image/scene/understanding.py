@@ -82,7 +82,9 @@ class Interpreter:
         surface = next(
             (u.entry.index for u in reading.units if u.entry and u.entry.kind == "material"), None
         )
-        objects = (Wanted(best.entry.index, 0, color or best.entry.oklab, surface),)
+        entry = best.entry
+        look = surface if surface is not None else entry.surface
+        objects = (Wanted(entry.index, 0, color or entry.oklab, look, entry.size),)
         used = SHAPE_NAMES[best.entry.index]
         mapped = MappedWord(word=word, used=used, similarity=round(best.similarity, 3))
         if settled is None:

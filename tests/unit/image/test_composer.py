@@ -124,8 +124,8 @@ def test_missing_weights_are_refused(tmp_path):
 
 
 def test_a_noun_brings_its_usual_material_and_size(model):
-    apple = model.compose("a green apple", 3).scene.objects[0]
-    ball = model.compose("a large green chrome apple", 3).scene.objects[0]
+    apple = model.compose("a red apple", 3).scene.objects[0]
+    ball = model.compose("a large red chrome apple", 3).scene.objects[0]
 
     assert apple.material.clearcoat > 0
     assert apple.material.transmission == 0
