@@ -3,11 +3,11 @@
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from models.image.render.styles import STYLES, Style
 from pydantic import BaseModel, JsonValue
 
 from models.fraud.schema import FraudRequest, FraudResult
-from models.image.schema import ImageRequest, ImageResult
+from models.image.schema import ImageRequest, ImageResult, StyleCard
+from models.image.styles import style_cards
 
 
 @dataclass(frozen=True)
@@ -55,7 +55,7 @@ CATALOGUE: tuple[Entry, ...] = (
         request=ImageRequest,
         result=ImageResult,
         example={"prompt": "a chrome teapot next to two red apples on a wooden table", "seed": 7},
-        tables={"styles": Table(Style, lambda: STYLES)},
+        tables={"styles": Table(StyleCard, style_cards)},
     ),
     Entry(
         name="fraud",
