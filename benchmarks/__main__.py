@@ -26,6 +26,14 @@ ROWS: dict[str, tuple[tuple[str, tuple[str, ...]], ...]] = {
         ("through the gateway, HAProxy", (
             "haproxy_cpu_ms_per_request", "haproxy_p50_ms", "haproxy_p99_ms")),
     ),
+    "fraud_serving": (
+        ("one payment scored, with its reasons: µs p50", ("score_and_reasons_p50_us",)),
+        ("by XGBoost's own calls, without and with Shapley values", (
+            "xgboost_p50_us", "xgboost_shap_p50_us")),
+        ("one payment remembered, scored and explained: ms p50, p99", (
+            "request_p50_ms", "request_p99_ms")),
+        ("payments per second in batches of 10,000", ("rows_per_s",)),
+    ),
 }  # fmt: skip
 
 
