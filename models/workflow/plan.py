@@ -1,7 +1,7 @@
 """The order of a graph: what a task waits for, its items, and what may run side by side."""
 
 import itertools
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from pydantic import JsonValue
 
@@ -58,12 +58,23 @@ def task_of(path: Path) -> str | None:
 
 def needs_of(task: Task) -> tuple[str, ...]:
     """Tasks that a task waits for: those named, and those that its expressions read."""
-    found = list(task.needs)
-    for written in written_in(task):
-        expression = read(written.text)
-        paths = paths_of(expression) if expression is not None else ()
-        found += [name for path in paths if (name := task_of(path)) is not None]
-    return tuple(dict.fromkeys(found))
+    return tuple(dict.fromkeys((*task.needs, *tasks_read_by(task))))
+
+
+def tasks_read_by(task: Task) -> tuple[str, ...]:
+    """Tasks whose outputs the expressions of a task read."""
+    return _tasks_read(written_in(task))
+
+
+def _tasks_read(found: Iterable[Written]) -> tuple[str, ...]:
+    expressions = (read(written.text) for written in found)
+    paths = (path for e in expressions if e is not None for path in paths_of(e))
+    return tuple(dict.fromkeys(name for path in paths if (name := task_of(path)) is not None))
+
+
+def read_by_outputs(spec: Spec) -> tuple[str, ...]:
+    """Tasks that the named outputs read."""
+    return _tasks_read(written_in_outputs(spec))
 
 
 def waves(needs: Mapping[str, Sequence[str]]) -> tuple[tuple[str, ...], ...]:
