@@ -56,12 +56,14 @@ class Run:
         payload: As it was accepted.
         spec: Of the payload.
         outputs: Of finished tasks, large ones as references; grows while the run goes on.
+        resumed: Whether an earlier process may have left events of its calls.
     """
 
     run_id: str
     payload: Payload
     spec: Spec
     outputs: dict[str, JsonValue] = field(default_factory=dict)
+    resumed: bool = True
 
     @property
     def deadline(self) -> float | None:

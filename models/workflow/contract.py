@@ -175,7 +175,7 @@ class Query:
 
     owner: str
     states: frozenset[State] = frozenset()
-    name: str | None = None
+    since: datetime | None = None
     limit: int = 50
     cursor: str | None = None
 
@@ -225,7 +225,7 @@ class Engine(Protocol):
         """State of a run, `None` where the owner has none of this name."""
         ...
 
-    async def list(self, query: Query) -> Page:
+    async def find(self, query: Query) -> Page:
         """Runs of an owner."""
         ...
 

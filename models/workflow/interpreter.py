@@ -5,9 +5,9 @@ finds each under its number whichever branch ended first.
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
 from pydantic import JsonValue
 
@@ -23,7 +23,7 @@ from models.workflow.spec import Task
 class Checkpoint(Protocol):
     """A numbered place in the record of a run."""
 
-    async def run(self, name: str, work: Callable[[], Awaitable[JsonValue]]) -> JsonValue:
+    async def run(self, name: str, work: Callable[[], Coroutine[Any, Any, JsonValue]]) -> JsonValue:
         """What the record says, or else what the work gives, recorded."""
         ...
 

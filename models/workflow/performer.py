@@ -83,7 +83,7 @@ class Performer:
 
     async def perform(self, call: Call, skip: bool) -> Outcome:
         """End a call, by work or by what is known of it already."""
-        history = History.of(await self._journal.of_item(call.run.run_id, call.task.id, call.item))
+        history = await self._history(call)
         if history.ending is not None:
             return outcome_of(history.ending)
         if skip:
@@ -103,6 +103,11 @@ class Performer:
         return await self._from_memory(call, arguments, history) or await self._attempts(
             call, arguments, history
         )
+
+    async def _history(self, call: Call) -> History:
+        if not call.run.resumed:
+            return History()
+        return History.of(await self._journal.of_item(call.run.run_id, call.task.id, call.item))
 
     async def _values(self, call: Call) -> dict[str, JsonValue]:
         return {**await self.values_of(call.run, tasks_read_by(call.task)), **call.names}
