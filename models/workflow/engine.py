@@ -23,7 +23,13 @@ from dbos._serialization import DBOSPortableJSONSerializer, DefaultSerializer
 from pydantic import JsonValue
 
 from models.core.artifacts import ArtifactStore
-from models.core.errors import CapacityExceeded, Conflict, InvalidInput, StorageFull
+from models.core.errors import (
+    CapacityExceeded,
+    Conflict,
+    InvalidInput,
+    StorageFull,
+    UpstreamUnavailable,
+)
 from models.workflow.calls import Payload, Run
 from models.workflow.contract import (
     FINAL,
@@ -155,7 +161,7 @@ class DurableEngine:
             "serializer": DBOSPortableJSONSerializer(),
             "executor_id": self._lease.executor_id,
             "application_version": VERSION,
-            "log_level": "WARNING",
+            "log_level": "ERROR",
             "notification_listener_polling_interval_sec": POLL_S,
         }
 
@@ -221,7 +227,10 @@ class DurableEngine:
         return new
 
     def _check_room(self) -> None:
-        self._lease.fence()
+        try:
+            self._lease.fence()
+        except StaleEpoch as error:
+            raise UpstreamUnavailable("this orchestrator is being replaced", 2.0) from error
         if len(self._active) >= self._options.max_active_runs:
             raise CapacityExceeded(
                 f"{len(self._active)} workflows are under way; come back in 5 s", 5.0
