@@ -3,9 +3,9 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
+from models.image.render.styles import STYLES, Style
 from pydantic import BaseModel
 
-from models.image.render.styles import STYLES, Style
 from models.image.schema import ImageRequest, ImageResult
 
 
@@ -30,6 +30,8 @@ class Entry:
         request: Body of the POST.
         result: Reply of the POST.
         idempotent: The same request may be run again after a replica died under it.
+        deterministic: Equal requests give equal results (where there is a seed, with the same
+            seed), so that workflows may remember them.
         tables: Further GET routes, `/api/v1/{name}/{key}`.
     """
 
@@ -40,6 +42,7 @@ class Entry:
     request: type[BaseModel]
     result: type[BaseModel]
     idempotent: bool = True
+    deterministic: bool = False
     tables: dict[str, Table] = field(default_factory=dict)
 
 
@@ -51,6 +54,7 @@ CATALOGUE: tuple[Entry, ...] = (
         model="models.image.model:ImageModel",
         request=ImageRequest,
         result=ImageResult,
+        deterministic=True,
         tables={"styles": Table(Style, lambda: STYLES)},
     ),
 )

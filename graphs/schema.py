@@ -79,3 +79,31 @@ class Status(Value):
     uptime_s: float
     ready: bool
     deployments: dict[str, DeploymentStatus]
+
+
+class Accepted(Value):
+    """A task that is stored durably and will end."""
+
+    id: str
+    state: Literal["accepted"] = "accepted"
+    url: str
+    events_url: str
+
+
+class PlannedTask(Value):
+    """A task of a graph that was not run."""
+
+    id: str
+    uses: str
+    needs: tuple[str, ...]
+    calls: int | None = Field(None, description="unknown until `foreach` is evaluated")
+    typical_s: float = Field(description="recent seconds of one call")
+
+
+class Plan(Value):
+    """What a graph would do."""
+
+    waves: tuple[tuple[str, ...], ...] = Field(description="what can run side by side, in order")
+    tasks: tuple[PlannedTask, ...]
+    time_s: float = Field(description="estimated from start to end")
+    compute_s: float = Field(description="estimated sum over all calls")

@@ -1,6 +1,6 @@
 """What the engine promises its callers, and what it asks of whoever performs the steps."""
 
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Literal, Protocol, TypeAlias
@@ -40,6 +40,10 @@ class Service:
     typical_s: Callable[[], float] = lambda: 1.0
 
 
+async def unfenced() -> None:
+    """The fence of a process that nobody takes over."""
+
+
 @dataclass(frozen=True)
 class StepContext:
     """What a step may know of its run.
@@ -52,7 +56,7 @@ class StepContext:
         attempt: From 1.
         key: The same for every attempt: an effect under a key already used must not happen again.
         epoch: Rises with every executor; a later executor of this step has a greater one.
-        fence: Raises once this executor has lost its lease.
+        fence: To be awaited before an effect; raises once this executor has lost its lease.
         progress: Takes a fraction 0-1 and the name of the stage.
     """
 
@@ -63,7 +67,7 @@ class StepContext:
     attempt: int
     key: str
     epoch: int
-    fence: Callable[[], None] = field(default=lambda: None, repr=False)
+    fence: Callable[[], Awaitable[None]] = field(default=unfenced, repr=False)
     progress: Callable[[float, str], None] = field(default=lambda _f, _s: None, repr=False)
 
 

@@ -227,10 +227,8 @@ class DurableEngine:
         return new
 
     def _check_room(self) -> None:
-        try:
-            self._lease.fence()
-        except StaleEpoch as error:
-            raise UpstreamUnavailable("this orchestrator is being replaced", 2.0) from error
+        if not self._lease.is_certain:
+            raise UpstreamUnavailable("the database of runs does not answer", 2.0)
         if len(self._active) >= self._options.max_active_runs:
             raise CapacityExceeded(
                 f"{len(self._active)} workflows are under way; come back in 5 s", 5.0

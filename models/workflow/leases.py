@@ -1,5 +1,6 @@
 """Which executors are alive, by leases on the clock of the database."""
 
+import asyncio
 import logging
 import threading
 import time
@@ -16,6 +17,7 @@ from models.workflow.journal import StaleEpoch
 logger = logging.getLogger(__name__)
 
 PREFIX: Final = "orrery-"
+UNCERTAIN_POLL_S: Final = 0.05
 REMEMBERED_S: Final = 86400.0
 
 
@@ -60,14 +62,21 @@ class Lease:
         """The name under which the store knows this process."""
         return f"{PREFIX}{self.epoch}"
 
-    def fence(self) -> None:
-        """Stop here unless the lease is certainly held.
+    @property
+    def is_certain(self) -> bool:
+        """Whether nobody can have taken over from this process."""
+        return not self._gone and time.monotonic() - self._renewed <= self._times.lease_s
+
+    async def fence(self) -> None:
+        """Go on only while the lease is certainly held; wait where the database is silent.
 
         Raises:
-            StaleEpoch: It is lost, or was not renewed in time.
+            StaleEpoch: It is lost.
         """
-        if self._gone or time.monotonic() - self._renewed > self._times.lease_s:
-            raise StaleEpoch(f"executor {self.epoch} may have been taken over")
+        while not self.is_certain:
+            if self._gone:
+                raise StaleEpoch(f"executor {self.epoch} was taken over")
+            await asyncio.sleep(UNCERTAIN_POLL_S)
 
     def release(self) -> None:
         """Give the lease up, so that others need not wait for its end."""

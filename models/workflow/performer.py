@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from typing import Any, Final
 
 from pydantic import JsonValue
@@ -20,7 +20,7 @@ from models.workflow.calls import (
     failure_of,
     outcome_of,
 )
-from models.workflow.contract import StepContext, Steps
+from models.workflow.contract import StepContext, Steps, unfenced
 from models.workflow.expressions import ExpressionError, evaluate, parse, render
 from models.workflow.gate import Gate
 from models.workflow.journal import Entry, Journal, StaleEpoch
@@ -46,7 +46,7 @@ class Performer:
         memo: Remembers results.
         epoch: Of this executor.
         gate: Bounds the calls at the same time.
-        fence: Raises once the lease of this executor is lost.
+        fence: Raises once the lease of this executor is lost; given to the steps.
     """
 
     def __init__(
@@ -58,7 +58,7 @@ class Performer:
         *,
         epoch: int = 0,
         gate: Gate | None = None,
-        fence: Callable[[], None] = lambda: None,
+        fence: Callable[[], Awaitable[None]] = unfenced,
     ) -> None:
         self._steps = steps
         self._journal = journal

@@ -7,7 +7,7 @@ from typing import Final, Protocol
 
 from pydantic import JsonValue
 
-from models.core.artifacts import ArtifactStore, Provenance
+from models.core.artifacts import ASSET_ROUTE, ArtifactStore, Provenance
 from models.core.errors import UnknownAsset
 
 MAX_INLINE_BYTES: Final = 64 * 1024
@@ -38,7 +38,8 @@ class Outputs:
         content = canonical(output)
         if len(content) <= MAX_INLINE_BYTES:
             return output
-        return {REFERENCE: self.keep(content, owner), "size_bytes": len(content)}
+        asset_id = self.keep(content, owner)
+        return {REFERENCE: asset_id, "url": ASSET_ROUTE + asset_id, "size_bytes": len(content)}
 
     def unpack(self, packed: JsonValue, owner: str) -> JsonValue:
         """The output itself.
@@ -77,7 +78,7 @@ class Outputs:
 
 def reference_in(packed: JsonValue) -> str | None:
     """Id of the artifact that holds the output."""
-    if isinstance(packed, dict) and set(packed) == {REFERENCE, "size_bytes"}:
+    if isinstance(packed, dict) and set(packed) == {REFERENCE, "url", "size_bytes"}:
         return str(packed[REFERENCE])
     return None
 

@@ -70,7 +70,7 @@ class LedgerSteps:
         sleep_s = arguments.get("sleep_s", 0.0)
         assert isinstance(sleep_s, int | float)
         await asyncio.sleep(sleep_s)
-        context.fence()
+        await context.fence()
         self._ledger.note("effect", context.key, context.epoch)
         return {"key": context.key}
 

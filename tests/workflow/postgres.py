@@ -1,15 +1,20 @@
 """A PostgreSQL of our own, where its programs are installed."""
 
+import gc
 import os
 import pwd
 import secrets
 import shutil
 import subprocess
 import tempfile
+import warnings
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from dbos import run_dbos_database_migrations
+
+from models.workflow.database import Database
 
 USER = "postgres"
 
@@ -26,6 +31,7 @@ class Server:
 
     def __init__(self, folder: Path, binaries: Path) -> None:
         self.folder = folder
+        self._has_template = False
         self._binaries = binaries
         self._user = USER if os.getuid() == 0 else None
         if self._user:
@@ -42,7 +48,8 @@ class Server:
             )
 
     def start(self) -> None:
-        options = f"-c listen_addresses='' -c unix_socket_directories={self.folder}"
+        # The durability of PostgreSQL itself is not under test.
+        options = f"-c fsync=off -c listen_addresses='' -c unix_socket_directories={self.folder}"
         data, log = str(self.folder / "data"), str(self.folder / "server.log")
         self._run("pg_ctl", "-D", data, "-w", "-l", log, "-o", options, "start")
 
@@ -50,9 +57,24 @@ class Server:
         self._run("pg_ctl", "-D", str(self.folder / "data"), "-w", "-m", mode, "stop")
 
     def new_database(self) -> str:
-        """URL of an empty database."""
+        """URL of a database with the tables of the engine in it."""
         name = f"t{secrets.token_hex(4)}"
-        self._run("createdb", "-h", str(self.folder), "-U", USER, name)
+        if not self._has_template:
+            self._create("template_runs", "template1")
+            engine = Database(self._url("template_runs"))
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore", ResourceWarning)  # it leaves connections open
+                run_dbos_database_migrations(system_database_url=engine.url)
+                gc.collect()
+            engine.close()
+            self._has_template = True
+        self._create(name, "template_runs")
+        return self._url(name)
+
+    def _create(self, name: str, template: str) -> None:
+        self._run("createdb", "-h", str(self.folder), "-U", USER, "-T", template, name)
+
+    def _url(self, name: str) -> str:
         return f"postgresql://{USER}@/{name}?host={self.folder}"
 
 
