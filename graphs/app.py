@@ -12,6 +12,7 @@ from ray.serve import Application
 from ray.serve.handle import DeploymentHandle
 from starlette.types import ASGIApp
 
+from deployments.logs import join_serve_log
 from deployments.node_address import bind_to_node_address
 from deployments.orchestrator import Orchestrator, OrchestratorSpec
 from deployments.replica import Replica, ReplicaReport, ReplicaSpec
@@ -159,6 +160,7 @@ class Gateway:
         orchestrator: Handle,
     ) -> None:
         bind_to_node_address()
+        join_serve_log()
         self._catalogue = catalogue
         self._settings = settings
         self._handles = handles

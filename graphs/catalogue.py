@@ -1,12 +1,12 @@
 """Every capability, one entry each: adding one here is all it takes to serve it."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from models.image.render.styles import STYLES, Style
-from pydantic import BaseModel
+from pydantic import BaseModel, JsonValue
 
-from models.image.schema import ImageRequest, ImageResult
+from models.image.schema import ImageRequest, ImageResult, StyleCard
+from models.image.styles import style_cards
 
 
 @dataclass(frozen=True)
@@ -29,6 +29,7 @@ class Entry:
             pull in a deep-learning library.
         request: Body of the POST.
         result: Reply of the POST.
+        example: A request worth pasting: shown by OpenAPI, run by the contract tests.
         idempotent: The same request may be run again after a replica died under it.
         deterministic: Equal requests give equal results (where there is a seed, with the same
             seed), so that workflows may remember them.
@@ -41,6 +42,7 @@ class Entry:
     model: str
     request: type[BaseModel]
     result: type[BaseModel]
+    example: Mapping[str, JsonValue]
     idempotent: bool = True
     deterministic: bool = False
     tables: dict[str, Table] = field(default_factory=dict)
@@ -55,6 +57,7 @@ CATALOGUE: tuple[Entry, ...] = (
         request=ImageRequest,
         result=ImageResult,
         deterministic=True,
-        tables={"styles": Table(Style, lambda: STYLES)},
+        example={"prompt": "a chrome teapot next to two red apples on a wooden table", "seed": 7},
+        tables={"styles": Table(StyleCard, style_cards)},
     ),
 )

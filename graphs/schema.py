@@ -40,6 +40,7 @@ class Service(Value):
     title: str
     route: str
     models_route: str
+    uses: str = Field(description="its name in workflows")
     tables: tuple[str, ...]
 
 

@@ -90,5 +90,6 @@ PROBE = Entry(
     model="tests.probe:Probe",
     request=ProbeRequest,
     result=ProbeResult,
+    example={"sleep_s": 0},
     tables={"fruits": Table(ModelCard, lambda: (ModelCard(name="apple", version="1"),))},
 )

@@ -10,16 +10,29 @@ import threading
 import time
 
 import ray
+from ray import serve
 from ray.serve.scripts import cli as serve_cli
 
-PARENT_POLL_S = 1.0
+from graphs.commands.failure import DEPLOY_FAILED
+
+POLL_S = 1.0
 
 
 def _follow_parent(parent: int) -> None:
     """Stop when `orrery serve` is gone, however it went."""
     while os.getppid() == parent:
-        time.sleep(PARENT_POLL_S)
+        time.sleep(POLL_S)
     os.kill(os.getpid(), signal.SIGINT)
+
+
+def _report_failure() -> None:
+    """Print why an application could not be deployed; `serve run` itself would wait for ever."""
+    while True:
+        time.sleep(POLL_S)
+        for name, application in serve.status().applications.items():
+            if application.status == DEPLOY_FAILED:
+                print(f"{DEPLOY_FAILED} {name}: {application.message}", flush=True)  # noqa: T201
+                return
 
 
 def main(config: str) -> None:
@@ -28,6 +41,7 @@ def main(config: str) -> None:
     signal.signal(signal.SIGINT, signal.default_int_handler)
     threading.Thread(target=_follow_parent, args=(os.getppid(),), daemon=True).start()
     ray.init(address="local", namespace="serve", include_dashboard=False)
+    threading.Thread(target=_report_failure, daemon=True).start()
     serve_cli.main(["run", config], standalone_mode=False)
 
 

@@ -1,6 +1,7 @@
 """`orrery serve`: start the service, wait until it is warm, stop all of it and nothing else."""
 
 import argparse
+import contextlib
 import os
 import shutil
 import signal
@@ -15,7 +16,7 @@ import httpx
 import psutil
 import yaml
 
-from graphs.commands.failure import Failure
+from graphs.commands.failure import DEPLOY_FAILED, Failure
 from graphs.commands.ports import holder_of
 from graphs.commands.terminal import Subcommands, say
 from graphs.settings import Settings
@@ -26,6 +27,7 @@ START_LIMIT_S = 600.0
 GRACE_S = 6.0
 POLL_S = 0.25
 LOG_TAIL_LINES = 30
+LOGS_KEPT_S = 7 * 24 * 3600.0
 
 
 def add_parser(subcommands: Subcommands) -> None:
@@ -44,10 +46,11 @@ def run(options: argparse.Namespace) -> int:
     http["host"] = options.host or http.get("host", "127.0.0.1")
     http["port"] = options.port or http.get("port", 8000)
     _check_address(http["host"], http["port"])
+    logs = _log_folder(config)
     # Short, since Ray's socket paths below it may have at most 107 bytes.
     folder = Path(tempfile.mkdtemp(prefix="orrery-"))
     try:
-        return Service(config, folder).run()
+        return Service(config, folder, logs).run()
     finally:
         shutil.rmtree(folder, ignore_errors=True)
 
@@ -57,15 +60,16 @@ class Service:
 
     Args:
         config: What `serve run` reads.
-        folder: Holds the configuration, the log and all that Ray writes.
+        folder: Holds the configuration and all that Ray writes; removed in the end.
+        logs: Holds the log, and those of the replicas; kept.
     """
 
-    def __init__(self, config: dict[str, dict[str, object]], folder: Path) -> None:
+    def __init__(self, config: dict[str, dict[str, object]], folder: Path, logs: Path) -> None:
         http = config["http_options"]
         host = "127.0.0.1" if http["host"] in {"0.0.0.0", "::"} else http["host"]  # noqa: S104
         self._address = f"http://{host}:{http['port']}"
         self._folder = folder
-        self._log = folder / "serve.log"
+        self._log = logs / "serve.log"
         self._config = folder / "serve_config.yaml"
         self._config.write_text(yaml.safe_dump(config))
         self._stopping = False
@@ -124,8 +128,9 @@ class Service:
             # With keys configured the gateway refuses us; Serve admits it only when warm.
             if answer is not None and answer.status_code in {200, 401}:
                 return True
-            if "DEPLOY_FAILED" in self._log.read_text(errors="replace"):
-                raise Failure(f"the application could not be deployed:\n{self._tail()}")
+            log = self._log.read_text(errors="replace")
+            if DEPLOY_FAILED in log:
+                raise Failure(f"the service cannot start: {log[log.index(DEPLOY_FAILED) :]}")
             time.sleep(POLL_S)
         return False
 
@@ -135,7 +140,7 @@ class Service:
         say(f"  curl -s {self._address}/api/v1/generate/image \\")
         say("    -H 'Content-Type: application/json' \\")
         say(f"    -d '{body}'\n")
-        say(f"then open {self._address} + the `url` of the reply. Log: {self._log}")
+        say(f"then open {self._address} + the `url` of the reply. Logs: {self._log.parent}")
         say("Ctrl-C stops it.")
 
     def _tail(self) -> str:
@@ -146,26 +151,38 @@ class Service:
         """Let Serve end what it runs, then end what is left of our own Ray."""
         say("Stopping ...")
         started = time.monotonic()
+        family = _family(process.pid)
         if process.poll() is None:
             process.send_signal(signal.SIGINT)
             try:
                 process.wait(GRACE_S)
             except subprocess.TimeoutExpired:
                 process.kill()
-        left = [found for found in psutil.process_iter() if self._is_ours(found)]
-        for found in left:
-            try:
-                found.kill()
-            except psutil.NoSuchProcess:
-                continue
-        psutil.wait_procs(left, timeout=2)
+        # Ray rewrites the titles and environments of its processes: only ancestry tells.
+        for member in family:
+            with contextlib.suppress(psutil.NoSuchProcess):
+                member.kill()
+        psutil.wait_procs(family, timeout=2)
         say(f"Stopped after {time.monotonic() - started:.1f} s.")
 
-    def _is_ours(self, found: psutil.Process) -> bool:
-        try:
-            return found.environ().get("RAY_TMPDIR") == str(self._folder)
-        except psutil.Error:
-            return False
+
+def _family(pid: int) -> list[psutil.Process]:
+    try:
+        return psutil.Process(pid).children(recursive=True)
+    except psutil.NoSuchProcess:
+        return []
+
+
+def _log_folder(config: dict[str, dict[str, object]]) -> Path:
+    """Where Serve shall log, unless the file says so; what is older than a week is removed."""
+    logging_config = config.setdefault("logging_config", {})
+    default = Settings().data_dir.expanduser().absolute() / "logs"
+    folder = Path(str(logging_config.setdefault("logs_dir", str(default))))
+    folder.mkdir(parents=True, exist_ok=True)
+    for old in folder.glob("*.log*"):
+        if time.time() - old.stat().st_mtime > LOGS_KEPT_S:
+            old.unlink(missing_ok=True)
+    return folder
 
 
 def _check_address(host: str, port: int) -> None:

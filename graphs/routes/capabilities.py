@@ -3,7 +3,8 @@
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Annotated
 
-from fastapi import APIRouter, Depends, Request
+from fastapi import APIRouter, Body, Depends, Request
+from fastapi.openapi.models import Example
 from pydantic import BaseModel
 from starlette.responses import Response
 
@@ -39,7 +40,8 @@ def capability_routes(
         return await calls.run(entry, body, caller.owner, request_id_of(request))
 
     # The body's type is known only here; FastAPI reads it from the annotation.
-    run.__annotations__["body"] = entry.request
+    example = {entry.name: Example(value=entry.example)}
+    run.__annotations__["body"] = Annotated[entry.request, Body(openapi_examples=example)]
     router.post(
         entry.route, response_model=entry.result, summary=entry.title, operation_id=entry.name
     )(run)

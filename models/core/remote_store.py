@@ -5,6 +5,7 @@ import hashlib
 import io
 import logging
 import tempfile
+import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -220,7 +221,7 @@ class RemoteArtifactStore:
         try:
             for chunk in _inflated(chunks) if encoding == "gzip" else chunks:
                 digest.update(chunk)
-        except (OSError, EOFError):
+        except (OSError, EOFError, zlib.error):
             return "unreadable"
         return digest.hexdigest()
 

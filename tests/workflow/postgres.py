@@ -43,7 +43,7 @@ class Server:
         command = [str(self._binaries / program), *arguments]
         log = self.folder / f"{program}.out"
         with log.open("w") as out:
-            subprocess.run(  # noqa: S603
+            subprocess.run(
                 command, user=self._user, check=True, cwd=self.folder, stdout=out, stderr=out
             )
 

@@ -36,7 +36,7 @@ class Executor:
     def __init__(self, url: str, folder: Path) -> None:
         command = [sys.executable, "-m", "tests.workflow.executor", url, str(folder)]
         self._log = (folder / "executors.log").open("a")
-        self.process = subprocess.Popen(  # noqa: S603
+        self.process = subprocess.Popen(
             command, cwd=ROOT, stdin=-1, stdout=-1, stderr=self._log, text=True
         )
         assert self.process.stdin is not None

@@ -97,6 +97,22 @@ def test_what_gzip_does_not_help_has_no_gzip_form(store, content, media_type):
         store.read(asset.id, "ann", encoding="gzip")
 
 
+def test_no_bytes_are_an_asset_too(store):
+    asset = put(store, b"")
+
+    assert asset.size_bytes == 0
+    assert list(store.read(asset.id, "ann")) == []
+
+
+def test_each_owner_has_the_type_that_they_gave(store):
+    asset = put(store, TEXT, owner="ann", media_type="application/octet-stream")
+    put(store, TEXT, owner="bob", media_type="text/plain")
+
+    assert store.stat(asset.id, "ann").gzip_bytes is None
+    assert store.stat(asset.id, "bob").gzip_bytes
+    assert store.stat(asset.id, "bob").asset.media_type == "text/plain"
+
+
 def test_the_first_record_of_an_owner_stays(store):
     first = put(store, b"stars", filename="first.png")
     second = put(store, b"stars", filename="second.png")
@@ -254,7 +270,7 @@ PUT_MANY = textwrap.dedent(
 
 def start(root: Path, count: int, owner: str) -> subprocess.Popen:
     command = [sys.executable, "-c", PUT_MANY, str(root), str(count), owner]
-    process = subprocess.Popen(command, stdout=subprocess.PIPE)  # noqa: S603
+    process = subprocess.Popen(command, stdout=subprocess.PIPE)
     assert process.stdout.readline() == b"ready\n"
     return process
 

@@ -62,6 +62,8 @@ def test_the_promises_of_a_store(store, tmp_path):
     assert gzip.decompress(coded) == TEXT
     assert store.stat(text.id, "ann").gzip_bytes == len(coded)
     assert put(store, TEXT, media_type="text/html") == text
+    empty = put(store, b"")
+    assert list(store.read(empty.id, "ann")) == []
     with pytest.raises(UnknownAsset):
         store.stat(text.id, "bob")
     assert list(store.verify()) == []
@@ -70,6 +72,7 @@ def test_the_promises_of_a_store(store, tmp_path):
     assert b"".join(store.read(text.id, "bob")) == TEXT
     store.delete(text.id, "bob")
     store.delete(video.id, "ann")
+    store.delete(empty.id, "ann")
     assert store._fs.find(store._root) == []
 
 
@@ -83,9 +86,10 @@ def test_what_is_no_asset_is_unknown(memory, asset_id):
 def test_verify_names_what_is_corrupt(memory):
     kept, flipped, gone = (put(memory, c * 9) for c in (b"a", b"b", b"c"))
     text = put(memory, TEXT, media_type="text/plain")
+    coded = b"".join(memory.read(text.id, "ann", encoding="gzip"))
     memory._fs.pipe_file(memory._blob(flipped.id), b"x" * 9)
     memory._fs.rm_file(memory._blob(gone.id))
-    memory._fs.pipe_file(memory._blob(text.id, "gzip"), b"no gzip")
+    memory._fs.pipe_file(memory._blob(text.id, "gzip"), coded[:40] + b"xxxx" + coded[44:])
 
     faults = {fault.asset_id for fault in memory.verify()}
     assert faults == {flipped.id, gone.id, text.id}

@@ -1,0 +1,91 @@
+"""What every entry of the catalogue keeps, tested with its real model in this process."""
+
+import pkgutil
+import re
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from graphs.catalogue import CATALOGUE, Entry
+from models.core.capability import Capability, ModelCard, Run, Setup
+from models.core.errors import Cancelled
+from models.core.local_store import LocalArtifactStore
+
+Build = Callable[[Entry], Capability[Any, Any]]
+
+
+@pytest.fixture(scope="module")
+def build(tmp_path_factory: pytest.TempPathFactory) -> Build:
+    """Builds each capability once."""
+    folder: Path = tmp_path_factory.mktemp("contract")
+    built: dict[str, Capability[Any, Any]] = {}
+
+    def capability(entry: Entry) -> Capability[Any, Any]:
+        if entry.name not in built:
+            store = LocalArtifactStore(folder / "assets", min_free_bytes=0)
+            setup = Setup(store=store, device="cpu", cache_dir=folder / entry.name)
+            setup.cache_dir.mkdir()
+            built[entry.name] = pkgutil.resolve_name(entry.model)(setup)
+        return built[entry.name]
+
+    return capability
+
+
+each_entry = pytest.mark.parametrize("entry", CATALOGUE, ids=lambda entry: entry.name)
+
+
+def test_names_and_routes_are_distinct_and_plain() -> None:
+    for attribute in ("name", "route", "model"):
+        assert len({getattr(entry, attribute) for entry in CATALOGUE}) == len(CATALOGUE)
+    assert all(re.fullmatch(r"[a-z][a-z0-9_]*", entry.name) for entry in CATALOGUE)
+    assert all(entry.route.startswith("/api/v1/") for entry in CATALOGUE)
+
+
+@each_entry
+def test_unknown_fields_are_refused_and_values_frozen(entry: Entry) -> None:
+    for model in (entry.request, entry.result):
+        assert model.model_config["extra"] == "forbid"
+        assert model.model_config["frozen"] is True
+
+
+@each_entry
+def test_models_are_named_and_the_unavailable_explained(entry: Entry, build: Build) -> None:
+    cards = build(entry).cards()
+
+    assert cards
+    assert all(isinstance(card, ModelCard) for card in cards)
+    assert all(card.available or card.reason for card in cards)
+
+
+@each_entry
+def test_the_example_is_answered_with_the_result_it_promises(entry: Entry, build: Build) -> None:
+    fractions: list[float] = []
+    run = Run(owner="tenant", progress=lambda fraction, _stage: fractions.append(fraction))
+    result = build(entry).run(entry.request.model_validate(entry.example), run)
+
+    assert isinstance(result, entry.result)
+    assert fractions == sorted(fractions)
+    assert all(0 <= fraction <= 1 for fraction in fractions)
+
+
+@each_entry
+def test_a_run_ends_within_a_second_of_its_caller_leaving(entry: Entry, build: Build) -> None:
+    capability = build(entry)
+    request = entry.request.model_validate(entry.example)
+    left = threading.Event()
+    left_at: list[float] = []
+
+    def leave() -> None:
+        left_at.append(time.monotonic())
+        left.set()
+
+    timer = threading.Timer(0.3, leave)
+    timer.start()
+    with pytest.raises(Cancelled):
+        capability.run(request, Run(cancelled=left.is_set))
+
+    assert time.monotonic() - left_at[0] < 1.0

@@ -1,0 +1,133 @@
+"""`orrery serve`: what it starts it stops, and nothing else."""
+
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import psutil
+import pytest
+
+from graphs.principals import add_key
+from tests.serve.conftest import ROOT, Service, free_port, probe_config
+
+pytestmark = pytest.mark.serve
+STRANGER = """
+import ray, time
+ray.init(address="local", include_dashboard=False, num_cpus=1, log_to_driver=False)
+print("up", flush=True)
+time.sleep(600)
+"""
+
+
+@pytest.fixture(scope="module")
+def stranger(scratch: Path) -> Iterator["subprocess.Popen[str]"]:
+    """Another Ray on the machine."""
+    process = subprocess.Popen(
+        [sys.executable, "-c", STRANGER], stdout=subprocess.PIPE, text=True, start_new_session=True
+    )
+    assert process.stdout is not None
+    assert process.stdout.readline().strip() == "up"
+    yield process
+    process.send_signal(signal.SIGINT)
+    process.wait(30)
+    process.stdout.close()
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_ends_all_of_it_within_ten_seconds_and_nothing_else(
+    scratch: Path, stranger: "subprocess.Popen[str]", number: int
+) -> None:
+    of_stranger = psutil.Process(stranger.pid).children(recursive=True)
+    service = Service(probe_config(scratch), free_port(), scratch / "command").start()
+    service.wait_until_ready()
+    own = service.descendants()
+    seconds = service.stop(number)
+    _, alive = psutil.wait_procs(own, timeout=3)
+
+    assert service.process is not None
+    assert service.process.returncode == 0
+    assert seconds <= 10
+    assert alive == []
+    assert stranger.poll() is None
+    assert all(process.is_running() for process in of_stranger)
+
+
+def test_what_is_started_ends_with_a_killed_command(scratch: Path) -> None:
+    service = Service(probe_config(scratch), free_port(), scratch / "killed").start()
+    service.wait_until_ready()
+    own = service.descendants()
+    service.stop(signal.SIGKILL)
+    _, alive = psutil.wait_procs(own, timeout=30)
+
+    assert alive == []
+
+
+def run_serve(*arguments: str) -> "subprocess.CompletedProcess[str]":
+    return subprocess.run(
+        [sys.executable, "-m", "graphs.cli", "serve", *arguments],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+
+
+def test_a_busy_port_is_named_with_its_holder_and_the_way_out() -> None:
+    with socket.socket() as holder:
+        holder.bind(("127.0.0.1", 0))
+        holder.listen()
+        port = holder.getsockname()[1]
+        ended = run_serve("--port", str(port))
+
+    assert ended.returncode == 2
+    assert f"port {port} is taken by" in ended.stderr
+    assert f"--port {port + 1}" in ended.stderr
+    assert f"PORT={port + 1}" in ended.stderr
+
+
+def test_an_open_address_without_keys_is_refused() -> None:
+    ended = run_serve("--host", "0.0.0.0", "--port", str(free_port()))
+
+    assert ended.returncode == 2
+    assert "orrery keys add" in ended.stderr
+
+
+def test_with_keys_the_service_starts_and_asks_for_them(scratch: Path) -> None:
+    keys_file = scratch / "keys.json"
+    key = add_key(keys_file, "a", "acme", frozenset({"*"}))
+    service = Service(
+        probe_config(scratch),
+        free_port(),
+        scratch / "keyed",
+        environment={"ORRERY_KEYS_FILE": str(keys_file)},
+    ).start()
+    try:
+        service.wait_until_ready()
+        with service.client() as client:
+            without = client.get("/status")
+            answer = client.post(
+                "/api/v1/probe", json={}, headers={"Authorization": f"Bearer {key}"}
+            )
+    finally:
+        service.stop()
+
+    assert without.status_code == 401
+    assert answer.json()["owner"] == "acme"
+    assert key not in "".join(service.printed)
+
+
+def test_a_faulty_configuration_ends_with_the_reason(scratch: Path) -> None:
+    config = probe_config(scratch)
+    broken = scratch / "broken.yaml"
+    broken.write_text(config.read_text().replace("probe_app:build", "probe_app:absent"))
+    started = time.monotonic()
+    ended = run_serve("--config", str(broken), "--port", str(free_port()))
+
+    assert ended.returncode == 2
+    assert "absent" in ended.stderr
+    assert time.monotonic() - started < 60
