@@ -105,7 +105,7 @@ def probe_config(folder: Path, **deployment: Any) -> Path:
     application = config["applications"][0]
     application["import_path"] = "tests.serve.probe_app:build"
     application["args"] = {"resources": {"gateway": {"num_cpus": 0.1}, "probe": {"num_cpus": 0.1}}}
-    gateway = next(d for d in application["deployments"] if d["name"] == "gateway")
+    ours = [d for d in application["deployments"] if d["name"] in ("gateway", "orchestrator")]
     probe = {
         "name": "probe",
         "max_ongoing_requests": 1,
@@ -113,7 +113,7 @@ def probe_config(folder: Path, **deployment: Any) -> Path:
         "health_check_period_s": 1,
         **deployment,
     }
-    application["deployments"] = [gateway, probe]
+    application["deployments"] = [*ours, probe]
     path = folder / "probe.yaml"
     path.write_text(yaml.safe_dump(config))
     return path
