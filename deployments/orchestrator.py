@@ -9,9 +9,11 @@ from typing import Any, Final, TypeVar
 
 from deployments.node_address import bind_to_node_address
 from models.core.errors import CapabilityError
+from models.core.outbound import MIB, Limits, OutboundClient
 from models.core.stores import open_store
 from models.workflow.contract import Event, Page, Query, Request, RunStatus, Steps, Submitted
 from models.workflow.engine import DurableEngine, EngineOptions
+from models.workflow.webhooks import Post
 
 logger = logging.getLogger(__name__)
 
@@ -38,6 +40,16 @@ def _end_process() -> None:
     # Another replica owns the runs now; Serve starts this one again with a new lease.
     logger.error("lease lost, process ends")
     os._exit(LOST_LEASE)
+
+
+def _sender() -> Post:
+    """Posts webhooks to public addresses; whether to try again is the engine's to decide."""
+    client = OutboundClient(Limits(body_bytes=MIB))
+
+    def post(url: str, headers: Mapping[str, str], body: bytes) -> None:
+        client.request("POST", url, headers=headers, content=body, retry=False, from_caller=True)
+
+    return post
 
 
 class Orchestrator:
@@ -73,7 +85,7 @@ class Orchestrator:
             if self._engine is None:
                 store = open_store(self._spec.store, min_free_bytes=self._spec.min_free_bytes)
                 engine = await asyncio.to_thread(
-                    DurableEngine, self._spec.engine, self._steps, store, _end_process
+                    DurableEngine, self._spec.engine, self._steps, store, _end_process, _sender()
                 )
                 await engine.start()
                 self._engine = engine
@@ -100,6 +112,10 @@ class Orchestrator:
     ) -> str | CapabilityError | None:
         """A new run that reuses what was finished; `None` where the run is unknown."""
         return await _as_value((await self._started()).retry(run_id, owner, from_task))
+
+    async def webhook_secret(self, owner: str) -> str | CapabilityError:
+        """The key that an owner's webhooks are signed with."""
+        return await _as_value((await self._started()).webhook_secret(owner))
 
     async def events(self, run_id: str, owner: str, after: int = -1) -> AsyncIterator[Event]:
         """What happened after an event, and then what happens, to the end of the run."""

@@ -51,6 +51,12 @@ class RemoteEngine:
         assert isinstance(answer, str | None)  # noqa: S101 - a handle is untyped
         return answer
 
+    async def webhook_secret(self, owner: str) -> str:
+        """The key that an owner's webhooks are signed with."""
+        answer = await self._ask("webhook_secret", owner)
+        assert isinstance(answer, str)  # noqa: S101 - a handle is untyped
+        return answer
+
     async def events(self, run_id: str, owner: str, after: int = -1) -> AsyncIterator[Event]:
         """What happened after an event; goes on in another replica where one dies."""
         while True:

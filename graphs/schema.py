@@ -108,3 +108,9 @@ class Plan(Value):
     tasks: tuple[PlannedTask, ...]
     time_s: float = Field(description="estimated from start to end")
     compute_s: float = Field(description="estimated sum over all calls")
+
+
+class WebhookSecret(Value):
+    """The key that webhooks are signed with, as libraries for Standard Webhooks take it."""
+
+    secret: str

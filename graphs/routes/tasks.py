@@ -14,7 +14,7 @@ from starlette.responses import Response
 from graphs.catalogue import Entry
 from graphs.principals import Principal
 from graphs.problems import BadRequest, problem, request_id_of
-from graphs.schema import Accepted, Plan, PlannedTask
+from graphs.schema import Accepted, Plan, PlannedTask, WebhookSecret
 from graphs.steps import CapabilitySteps, uses_of
 from models.core.errors import UnknownAsset
 from models.workflow import contract
@@ -113,6 +113,11 @@ def _event_routes(engine: Engine, admitted: Any) -> APIRouter:  # noqa: ANN401 -
         lines = server_sent(engine.events(task_id, caller.owner, after))
         headers = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
         return StreamingResponse(lines, media_type="text/event-stream", headers=headers)
+
+    @router.get("/api/v1/webhook-secret")
+    async def webhook_secret(caller: Caller) -> WebhookSecret:
+        """The key that the caller's webhooks are signed with."""
+        return WebhookSecret(secret=await engine.webhook_secret(caller.owner))
 
     return router
 

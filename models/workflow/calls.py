@@ -10,6 +10,7 @@ from pydantic import JsonValue
 from models.core.capability import Value
 from models.core.errors import CapabilityError
 from models.workflow.contract import Event, Failure
+from models.workflow.journal import Entry
 from models.workflow.spec import Spec, Task
 
 ENDED: Final[Mapping[str, Literal["completed", "failed", "skipped"]]] = {
@@ -71,6 +72,19 @@ class Run:
         if self.spec.deadline_s is None:
             return None
         return self.payload.accepted_at + self.spec.deadline_s
+
+    def entry(
+        self,
+        name: str,
+        task: str | None = None,
+        item: int | None = None,
+        attempt: int | None = None,
+        data: Mapping[str, JsonValue] | None = None,
+        exclusive: tuple[str, ...] = (),
+    ) -> Entry:
+        """Something that happened in this run."""
+        owner, webhook = self.payload.owner, self.spec.webhook
+        return Entry(self.run_id, name, task, item, attempt, data, owner, webhook, exclusive)
 
     def is_over_in(self, wait_s: float) -> bool:
         """Whether the deadline will have passed."""

@@ -249,3 +249,7 @@ class Engine(Protocol):
     def events(self, run_id: str, owner: str, after: int = -1) -> AsyncIterator[Event]:
         """What happened after an event, and then what happens, to the end of the run."""
         ...
+
+    async def webhook_secret(self, owner: str) -> str:
+        """The key that an owner's webhooks are signed with."""
+        ...

@@ -65,6 +65,25 @@ memo = sa.Table(
     sa.Column("created_at", sa.Double, nullable=False),
 )
 
+hooks = sa.Table(
+    "orrery_hooks",
+    metadata,
+    sa.Column("message_id", sa.Text, primary_key=True),
+    sa.Column("run_id", sa.Text, nullable=False),
+    sa.Column("owner", sa.Text, nullable=False),
+    sa.Column("url", sa.Text, nullable=False),
+    sa.Column("body", sa.Text, nullable=False),
+    sa.Column("attempts", sa.Integer, nullable=False),
+    sa.Column("due_at", sa.Double, nullable=False, index=True),
+)
+
+hook_secrets = sa.Table(
+    "orrery_hook_secrets",
+    metadata,
+    sa.Column("owner", sa.Text, primary_key=True),
+    sa.Column("secret", sa.Text, nullable=False),
+)
+
 
 class Database:
     """Transactions on the database of runs.

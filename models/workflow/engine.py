@@ -48,7 +48,7 @@ from models.workflow.database import Database
 from models.workflow.events import ENDINGS, STARTED, ending_of, eta_s, progress_of, task_statuses
 from models.workflow.gate import Gate
 from models.workflow.interpreter import RunFailed, interpret
-from models.workflow.journal import Entry, StaleEpoch
+from models.workflow.journal import StaleEpoch
 from models.workflow.leases import Lease, LeaseTimes, fence_expired
 from models.workflow.performer import Performer
 from models.workflow.plan import needs_of, waves
@@ -56,6 +56,7 @@ from models.workflow.records import Cursor, iso, outputs_of, reusable
 from models.workflow.spec import Spec
 from models.workflow.sql_journal import SqlJournal, SqlMemo
 from models.workflow.values import Outputs, digest
+from models.workflow.webhooks import Dispatcher, Post, post_nowhere
 
 logger = logging.getLogger(__name__)
 
@@ -74,6 +75,7 @@ STATES: Final[Mapping[str, State]] = {
 }
 SWEEP_S: Final = 0.5
 POLL_S: Final = 0.05
+DISPATCH_S: Final = 0.5
 EXPIRY_BATCH: Final = 200
 ENDING_NAMES: Final = tuple(ENDINGS)
 
@@ -107,6 +109,7 @@ class DurableEngine:
         steps: Performs the calls; used in the event loop that starts the engine.
         store: Holds large outputs and remembered results.
         lost: Called when the lease is lost; must end the process.
+        post: Sends webhooks.
     """
 
     def __init__(
@@ -115,6 +118,7 @@ class DurableEngine:
         steps: Steps,
         store: ArtifactStore,
         lost: Callable[[], None],
+        post: Post = post_nowhere,
     ) -> None:
         self._options = options
         self._steps = steps
@@ -125,6 +129,7 @@ class DurableEngine:
         self._lease = Lease(self._database, options.times, lost)
         self._journal = SqlJournal(self._database, self._lease.epoch)
         self._memo = SqlMemo(self._database)
+        self._dispatcher = Dispatcher(self._database, post)
         self._active: set[str] = set()
         self._background: list[asyncio.Task[None]] = []
 
@@ -151,6 +156,7 @@ class DurableEngine:
         self._background = [
             asyncio.create_task(self._sweep()),
             asyncio.create_task(self._forget()),
+            asyncio.create_task(self._dispatch()),
         ]
 
     def _config(self) -> DBOSConfig:
@@ -259,22 +265,22 @@ class DurableEngine:
             self._active.discard(run_id)
 
     async def _to_its_end(self, run: Run) -> dict[str, JsonValue]:
-        first = await self._end(run.run_id, STARTED, {}, (STARTED,))
+        first = await self._end(run, STARTED, {}, (STARTED,))
         run = replace(run, resumed=not first)
         try:
             outputs = await interpret(run, self._performer, self._checkpoint)
         except RunFailed as error:
             failure = {"failure": error.failure.model_dump(mode="json")}
-            await self._end(run.run_id, "workflow.failed", failure, ENDING_NAMES)
+            await self._end(run, "workflow.failed", failure, ENDING_NAMES)
             raise
         packed = await self._here(asyncio.to_thread(self._outputs.pack, outputs, run.payload.owner))
-        await self._end(run.run_id, "workflow.completed", {"outputs": packed}, ENDING_NAMES)
+        await self._end(run, "workflow.completed", {"outputs": packed}, ENDING_NAMES)
         return {"outputs": packed}
 
     async def _end(
-        self, run_id: str, name: str, data: dict[str, Any], exclusive: tuple[str, ...]
+        self, run: Run, name: str, data: dict[str, Any], exclusive: tuple[str, ...]
     ) -> bool:
-        entry = Entry(run_id, name, data=data, exclusive=exclusive)
+        entry = run.entry(name, data=data, exclusive=exclusive)
         return await self._here(self._journal.append(entry))
 
     def _checkpoint(self) -> "_Checkpoint":
@@ -359,10 +365,12 @@ class DurableEngine:
 
     async def cancel(self, run_id: str, owner: str) -> bool:
         """Stop a run; false where it is unknown."""
-        if await self._row(run_id, owner) is None:
+        row = await self._row(run_id, owner, loads=True)
+        if row is None:
             return False
-        entry = Entry(run_id, "workflow.cancelled", exclusive=ENDING_NAMES)
-        if await self._journal.append(entry):
+        payload = _payload(row)
+        run = Run(run_id, payload, Spec.model_validate(payload.spec))
+        if await self._journal.append(run.entry("workflow.cancelled", exclusive=ENDING_NAMES)):
             await DBOS.cancel_workflow_async(run_id)
         return True
 
@@ -427,6 +435,18 @@ class DurableEngine:
                 await self.take_over()
             except Exception:
                 logger.exception("sweep failed")
+
+    async def webhook_secret(self, owner: str) -> str:
+        """The key that an owner's webhooks are signed with."""
+        return await self._dispatcher.secret_of(owner)
+
+    async def _dispatch(self) -> None:
+        while True:
+            await asyncio.sleep(DISPATCH_S)
+            try:
+                await self._dispatcher.deliver_due()
+            except Exception:
+                logger.exception("webhooks failed")
 
     async def _forget(self) -> None:
         while True:

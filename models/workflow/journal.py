@@ -7,6 +7,7 @@ from typing import Protocol
 from pydantic import JsonValue
 
 from models.workflow.contract import Event
+from models.workflow.spec import Webhook
 
 
 class StaleEpoch(RuntimeError):
@@ -24,6 +25,8 @@ class Entry:
         item: Which of its calls.
         attempt: In which attempt.
         data: More about it.
+        owner: Whose run it is.
+        webhook: Told of the event if it wants to hear of it.
         exclusive: Names of which a run may have one alone; a second one is not written.
     """
 
@@ -33,6 +36,8 @@ class Entry:
     item: int | None = None
     attempt: int | None = None
     data: Mapping[str, JsonValue] | None = None
+    owner: str = ""
+    webhook: Webhook | None = None
     exclusive: tuple[str, ...] = ()
 
 

@@ -23,7 +23,7 @@ from models.workflow.calls import (
 from models.workflow.contract import StepContext, Steps, unfenced
 from models.workflow.expressions import ExpressionError, evaluate, parse, render
 from models.workflow.gate import Gate
-from models.workflow.journal import Entry, Journal, StaleEpoch
+from models.workflow.journal import Journal, StaleEpoch
 from models.workflow.plan import combinations, tasks_read_by
 from models.workflow.progress import Progress
 from models.workflow.spec import MAX_FAN_OUT, Task
@@ -260,9 +260,7 @@ class Performer:
         data: Mapping[str, Any] | None = None,
     ) -> None:
         place = call.item if item is not None else None
-        await self._journal.append(
-            Entry(call.run.run_id, name, call.task.id, place, attempt or None, data)
-        )
+        await self._journal.append(call.run.entry(name, call.task.id, place, attempt or None, data))
 
 
 def _holds(task: Task, values: Scope) -> bool:

@@ -6,7 +6,7 @@ from typing import Final
 from pydantic import JsonValue
 
 from models.workflow.calls import Call
-from models.workflow.journal import Entry, Journal, StaleEpoch
+from models.workflow.journal import Journal, StaleEpoch
 
 PROGRESS_PERIOD_S: Final = 0.5
 
@@ -32,9 +32,7 @@ class Progress:
             (fraction, stage), self._latest = self._latest, None
             call = self._call
             data: dict[str, JsonValue] = {"fraction": round(fraction, 4), "stage": stage}
-            entry = Entry(
-                call.run.run_id, "task.progress", call.task.id, call.item, self._attempt, data
-            )
+            entry = call.run.entry("task.progress", call.task.id, call.item, self._attempt, data)
             try:
                 await self._journal.append(entry)
             except StaleEpoch:

@@ -59,7 +59,7 @@ class Strategy(Part):
 class Webhook(Part):
     """Where to post what happens."""
 
-    url: str = Field(max_length=2048, pattern=r"^https?://")
+    url: str = Field(max_length=2048, pattern=r"^https://")
     events: tuple[str, ...] = Field(
         ("workflow.*",), max_length=16, description="names, `*` stands for any part"
     )

@@ -9,8 +9,9 @@ import sqlalchemy as sa
 from sqlalchemy.exc import IntegrityError
 
 from models.workflow.contract import Event
-from models.workflow.database import Database, events, executors, memo
+from models.workflow.database import Database, events, executors, hooks, memo
 from models.workflow.journal import Entry, StaleEpoch
+from models.workflow.webhooks import message_of, wanted
 
 
 class SqlJournal:
@@ -47,12 +48,19 @@ class SqlJournal:
             fence = fence.with_for_update(read=True)
         if connection.execute(fence).scalar() is not False:
             raise StaleEpoch(f"executor {self._epoch} was taken over")
-        if not self._database.is_postgres:
-            return connection.execute(_insert(entry)).first() is not None
+        number = self._number(connection, entry)
+        if number is not None and wanted(entry):
+            connection.execute(sa.insert(hooks).values(message_of(entry, number, time.time())))
+        return number is not None
+
+    def _number(self, connection: sa.Connection, entry: Entry) -> int | None:
+        """The number that the event got; `None` where an exclusive one was there already."""
         while True:
             try:
+                if not self._database.is_postgres:
+                    return connection.execute(_insert(entry)).scalar()
                 with connection.begin_nested():
-                    return connection.execute(_insert(entry)).first() is not None
+                    return connection.execute(_insert(entry)).scalar()
             except IntegrityError:
                 continue  # another process took the number
 
