@@ -20,6 +20,7 @@ from dbos import DBOS, DBOSConfig, SetWorkflowAttributes, SetWorkflowID
 from dbos import WorkflowStatus as Row
 from dbos._context import DBOSContextSetAuth
 from dbos._serialization import DBOSPortableJSONSerializer, DefaultSerializer
+from dbos._utils import INTERNAL_QUEUE_NAME
 from pydantic import JsonValue
 
 from models.core.artifacts import ArtifactStore
@@ -76,6 +77,7 @@ STATES: Final[Mapping[str, State]] = {
 SWEEP_S: Final = 0.5
 POLL_S: Final = 0.05
 DISPATCH_S: Final = 0.5
+RECLAIM_S: Final = 10.0
 EXPIRY_BATCH: Final = 200
 ENDING_NAMES: Final = tuple(ENDINGS)
 
@@ -131,6 +133,7 @@ class DurableEngine:
         self._memo = SqlMemo(self._database)
         self._dispatcher = Dispatcher(self._database, post)
         self._active: set[str] = set()
+        self._idle: frozenset[str] = frozenset()
         self._background: list[asyncio.Task[None]] = []
 
     async def start(self) -> None:
@@ -146,7 +149,7 @@ class DurableEngine:
             fence=self._lease.fence,
         )
         _refuse_pickles()
-        DBOS(config=self._config())
+        self._dbos = DBOS(config=self._config())
 
         async def dag(payload: dict[str, Any]) -> dict[str, JsonValue]:
             return await self._execute(payload)
@@ -156,6 +159,7 @@ class DurableEngine:
         self._background = [
             asyncio.create_task(self._sweep()),
             asyncio.create_task(self._forget()),
+            asyncio.create_task(self._reclaim_always()),
             asyncio.create_task(self._dispatch()),
         ]
 
@@ -439,6 +443,39 @@ class DurableEngine:
     async def webhook_secret(self, owner: str) -> str:
         """The key that an owner's webhooks are signed with."""
         return await self._dispatcher.secret_of(owner)
+
+    async def reclaim(self) -> list[str]:
+        """Run again what is this executor's but was dropped by it; gives those runs.
+
+        DBOS can let go of a run whose checkpoint was committed in the moment in which its
+        connection broke. Only what is found idle twice is touched: a run may just be starting.
+        """
+        rows = await DBOS.list_workflows_async(
+            name=WORKFLOW,
+            status="PENDING",
+            executor_id=self._lease.executor_id,
+            load_input=False,
+            load_output=False,
+        )
+        idle = frozenset(row.workflow_id for row in rows) - self._active
+        dropped, self._idle = sorted(idle & self._idle), idle
+        for run_id in dropped:
+            logger.warning("dropped run is run again", extra={"run_id": run_id})
+            await asyncio.to_thread(
+                self._dbos._sys_db.reenqueue_for_recovery,  # noqa: SLF001 - no public way
+                run_id,
+                [self._lease.executor_id],
+                INTERNAL_QUEUE_NAME,
+            )
+        return dropped
+
+    async def _reclaim_always(self) -> None:
+        while True:
+            await asyncio.sleep(RECLAIM_S)
+            try:
+                await self.reclaim()
+            except Exception:
+                logger.exception("reclaim failed")
 
     async def _dispatch(self) -> None:
         while True:

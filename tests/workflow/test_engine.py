@@ -233,3 +233,26 @@ async def test_only_json_is_stored(engine: Started) -> None:
     kinds = database.transact(lambda c: set(c.execute(sa.text(query.format(schema))).scalars()))
 
     assert kinds <= {"portable_json", None}
+
+
+async def test_a_run_that_was_dropped_is_run_again(engine: Started) -> None:
+    await engine.submit("r", SPEC)
+    await engine.ended("r")
+    database = engine.engine._database
+    schema = "dbos." if database.is_postgres else ""
+    drop = sa.text(f"UPDATE {schema}workflow_status SET status = 'PENDING'")  # noqa: S608
+    for _ in range(100):  # the row follows the event that ends the run
+        await asyncio.sleep(0.02)
+        if (await engine.engine.find(Query(OWNER, frozenset({"completed"})))).runs:
+            break
+    database.transact(lambda c: c.execute(drop))
+
+    assert await engine.engine.reclaim() == []
+    assert await engine.engine.reclaim() == ["r"]
+    for _ in range(250):
+        await asyncio.sleep(0.02)
+        if (await engine.engine.find(Query(OWNER, frozenset({"completed"})))).runs:
+            break
+    else:
+        pytest.fail("it was not run again")
+    assert sorted(engine.steps.calls) == ["r:a:0", "r:b:0"], "from its checkpoints"
