@@ -12,7 +12,8 @@ from models.core.errors import CapabilityError
 from models.core.outbound import MIB, Limits, OutboundClient
 from models.core.stores import open_store
 from models.workflow.contract import Event, Page, Query, Request, RunStatus, Steps, Submitted
-from models.workflow.engine import DurableEngine, EngineOptions
+from models.workflow.engine import DurableEngine
+from models.workflow.options import EngineOptions
 from models.workflow.webhooks import Post
 
 logger = logging.getLogger(__name__)

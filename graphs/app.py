@@ -25,7 +25,7 @@ from graphs.principals import Doorkeeper
 from graphs.settings import Settings
 from graphs.steps import CapabilitySteps
 from models.core.stores import open_store
-from models.workflow.engine import EngineOptions
+from models.workflow.options import EngineOptions
 
 Handle: TypeAlias = DeploymentHandle[Any]
 

@@ -8,52 +8,55 @@ the same database.
 import asyncio
 import logging
 import secrets
-import shutil
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Mapping
-from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime
-from pathlib import Path
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Sequence
+from dataclasses import replace
+from functools import partial
 from typing import Any, Final, TypeVar
 
-from dbos import DBOS, DBOSConfig, SetWorkflowAttributes, SetWorkflowID
+from dbos import DBOS, SetWorkflowAttributes, SetWorkflowID
 from dbos import WorkflowStatus as Row
 from dbos._context import DBOSContextSetAuth
-from dbos._serialization import DBOSPortableJSONSerializer, DefaultSerializer
-from dbos._utils import INTERNAL_QUEUE_NAME
 from pydantic import JsonValue
 
 from models.core.artifacts import ArtifactStore
 from models.core.errors import (
-    CapacityExceeded,
     Conflict,
     InvalidInput,
-    StorageFull,
     UpstreamUnavailable,
 )
 from models.workflow.calls import Payload, Run
+from models.workflow.checkpoints import (
+    POLL_S,
+    STATES,
+    ReservedStep,
+    configuration,
+    hand_over,
+    hand_over_one,
+    payload_of,
+    refuse_pickles,
+    summary_of,
+)
 from models.workflow.contract import (
     FINAL,
     Event,
-    Failure,
     Page,
     Query,
     Request,
     RunStatus,
-    RunSummary,
-    State,
     Steps,
     Submitted,
 )
 from models.workflow.database import Database
-from models.workflow.events import ENDINGS, STARTED, ending_of, eta_s, progress_of, task_statuses
+from models.workflow.duties import every
+from models.workflow.events import ENDINGS, STARTED, ending_of
 from models.workflow.gate import Gate
 from models.workflow.interpreter import RunFailed, interpret
 from models.workflow.journal import StaleEpoch
-from models.workflow.leases import Lease, LeaseTimes, fence_expired
+from models.workflow.leases import Lease, fence_expired
+from models.workflow.options import EngineOptions
 from models.workflow.performer import Performer
-from models.workflow.plan import needs_of, waves
-from models.workflow.records import Cursor, iso, outputs_of, reusable
+from models.workflow.records import Cursor, Known, described, iso, reusable
 from models.workflow.spec import Spec
 from models.workflow.sql_journal import SqlJournal, SqlMemo
 from models.workflow.values import Outputs, digest
@@ -64,43 +67,12 @@ logger = logging.getLogger(__name__)
 T = TypeVar("T")
 
 WORKFLOW: Final = "dag.v1"
-VERSION: Final = "1"  # equal across releases that can replay each other's runs
-STATES: Final[Mapping[str, State]] = {
-    "ENQUEUED": "pending",
-    "DELAYED": "pending",
-    "PENDING": "running",
-    "SUCCESS": "completed",
-    "ERROR": "failed",
-    "MAX_RECOVERY_ATTEMPTS_EXCEEDED": "failed",
-    "CANCELLED": "cancelled",
-}
 SWEEP_S: Final = 0.5
-POLL_S: Final = 0.05
 DISPATCH_S: Final = 0.5
 RECLAIM_S: Final = 10.0
+EXPIRY_S: Final = 600.0
 EXPIRY_BATCH: Final = 200
 ENDING_NAMES: Final = tuple(ENDINGS)
-
-
-@dataclass(frozen=True)
-class EngineOptions:
-    """How the engine works.
-
-    Attributes:
-        url: `postgresql://…`, or a path for SQLite.
-        max_active_runs: More are refused for now.
-        max_steps: Calls at the same time in this process.
-        min_free_bytes: Below so much free space, new runs are refused.
-        retention_s: Runs that ended so long ago are forgotten.
-        times: How fast the death of another executor is noticed.
-    """
-
-    url: str | Path
-    max_active_runs: int = 1000
-    max_steps: int = 64
-    min_free_bytes: int = 2**28
-    retention_s: float = 30 * 86400.0
-    times: LeaseTimes = field(default_factory=LeaseTimes)
 
 
 class DurableEngine:
@@ -148,32 +120,23 @@ class DurableEngine:
             gate=Gate(self._options.max_steps),
             fence=self._lease.fence,
         )
-        _refuse_pickles()
-        self._dbos = DBOS(config=self._config())
+        refuse_pickles()
+        self._dbos = DBOS(
+            config=configuration(self._database, self._checkpoints, self._lease.executor_id)
+        )
 
         async def dag(payload: dict[str, Any]) -> dict[str, JsonValue]:
             return await self._execute(payload)
 
         self._dag = DBOS.workflow(name=WORKFLOW)(dag)
         await asyncio.to_thread(DBOS.launch)
-        self._background = [
-            asyncio.create_task(self._sweep()),
-            asyncio.create_task(self._forget()),
-            asyncio.create_task(self._reclaim_always()),
-            asyncio.create_task(self._dispatch()),
-        ]
-
-    def _config(self) -> DBOSConfig:
-        return {
-            "name": "orrery",
-            "system_database_url": self._database.url,
-            "system_database_engine": self._checkpoints,
-            "serializer": DBOSPortableJSONSerializer(),
-            "executor_id": self._lease.executor_id,
-            "application_version": VERSION,
-            "log_level": "ERROR",
-            "notification_listener_polling_interval_sec": POLL_S,
-        }
+        duties: Sequence[tuple[float, Callable[[], Awaitable[object]]]] = (
+            (SWEEP_S, self.take_over),
+            (RECLAIM_S, self.reclaim),
+            (EXPIRY_S, partial(self.expire, self._options.retention_s)),
+            (DISPATCH_S, self._dispatcher.deliver_due),
+        )
+        self._background = [asyncio.create_task(every(*duty)) for duty in duties]
 
     async def close(self) -> None:
         """Stop; what is under way goes on in another executor at once."""
@@ -184,8 +147,6 @@ class DurableEngine:
         await asyncio.to_thread(DBOS.destroy, destroy_registry=True)
         self._checkpoints.dispose()
         self._database.close()
-
-    # Runs.
 
     async def submit(self, request: Request) -> Submitted:
         """Accept a run: after the return it survives any crash.
@@ -239,18 +200,7 @@ class DurableEngine:
     def _check_room(self) -> None:
         if not self._lease.is_certain:
             raise UpstreamUnavailable("the database of runs does not answer", 2.0)
-        if len(self._active) >= self._options.max_active_runs:
-            raise CapacityExceeded(
-                f"{len(self._active)} workflows are under way; come back in 5 s", 5.0
-            )
-        path = self._database.path
-        if path is not None:
-            free = shutil.disk_usage(path.absolute().parent).free
-            if free < self._options.min_free_bytes:
-                raise StorageFull(
-                    f"{free} bytes are free where runs are kept, {self._options.min_free_bytes} "
-                    "are needed to accept more; those accepted go on"
-                )
+        self._options.check_room(len(self._active), self._database.path)
 
     async def _execute(self, payload: dict[str, Any]) -> dict[str, JsonValue]:
         """The workflow; a process that lost its lease never leaves it."""
@@ -287,16 +237,14 @@ class DurableEngine:
         entry = run.entry(name, data=data, exclusive=exclusive)
         return await self._here(self._journal.append(entry))
 
-    def _checkpoint(self) -> "_Checkpoint":
-        return _Checkpoint(DBOS.reserve_step(), self._here)
+    def _checkpoint(self) -> ReservedStep:
+        return ReservedStep(DBOS.reserve_step(), self._here)
 
     async def _here(self, work: Coroutine[Any, Any, T]) -> T:
         """Await work in the loop that started the engine: DBOS recovers runs in one of its own."""
         if asyncio.get_running_loop() is self._loop:
             return await work
         return await asyncio.wrap_future(asyncio.run_coroutine_threadsafe(work, self._loop))
-
-    # What is known of a run.
 
     async def _row(self, run_id: str, owner: str, *, loads: bool = False) -> Row | None:
         rows = await DBOS.list_workflows_async(
@@ -309,36 +257,10 @@ class DurableEngine:
         row = await self._row(run_id, owner, loads=True)
         if row is None:
             return None
-        payload = _payload(row)
-        return self._described(row, payload, await self._journal.after(run_id, -1))
-
-    def _described(self, row: Row, payload: Payload, events: list[Event]) -> RunStatus:
-        spec, services, now = (
-            Spec.model_validate(payload.spec),
-            self._steps.services(),
-            datetime.now(UTC),
-        )
-        ending = ending_of(events)
-        tasks = task_statuses(spec, events, outputs_of(spec, events))
-        state = ENDINGS[ending.name] if ending else STATES[row.status]
-        order = waves({task.id: needs_of(task) for task in spec.tasks})
-        failure = ending.data.get("failure") if ending else None
-        outputs = ending.data.get("outputs") if ending else None
-        return RunStatus(
-            run_id=row.workflow_id,
-            name=spec.name,
-            state=state,
-            created_at=datetime.fromtimestamp(payload.accepted_at, UTC),
-            finished_at=ending.at if ending else None,
-            progress=1.0 if state == "completed" else progress_of(tasks, services),
-            eta_s=None if state in FINAL else round(eta_s(tasks, order, services, now), 2),
-            trace_id=payload.trace_id,
-            tasks=tasks,
-            outputs=outputs if isinstance(outputs, dict) else {},
-            failure=Failure.model_validate(failure) if failure else None,
-            retry_of=payload.retry_of,
-            recoveries=max(0, (row.recovery_attempts or 1) - 1),
-        )
+        payload = payload_of(row)
+        events = await self._journal.after(run_id, -1)
+        known = Known(run_id, payload, STATES[row.status], max(0, (row.recovery_attempts or 1) - 1))
+        return described(known, events, self._steps.services())
 
     async def find(self, query: Query) -> Page:
         """Runs of an owner, newest first."""
@@ -364,7 +286,7 @@ class DurableEngine:
             else None
         )
         return Page(
-            runs=tuple(_summary(row) for row in shown), cursor=str(ended) if ended else None
+            runs=tuple(summary_of(row) for row in shown), cursor=str(ended) if ended else None
         )
 
     async def cancel(self, run_id: str, owner: str) -> bool:
@@ -372,7 +294,7 @@ class DurableEngine:
         row = await self._row(run_id, owner, loads=True)
         if row is None:
             return False
-        payload = _payload(row)
+        payload = payload_of(row)
         run = Run(run_id, payload, Spec.model_validate(payload.spec))
         if await self._journal.append(run.entry("workflow.cancelled", exclusive=ENDING_NAMES)):
             await DBOS.cancel_workflow_async(run_id)
@@ -391,7 +313,7 @@ class DurableEngine:
         events = await self._journal.after(run_id, -1)
         if ending_of(events) is None and STATES[row.status] not in FINAL:
             raise Conflict("the task is still under way; cancel it first")
-        payload = _payload(row)
+        payload = payload_of(row)
         spec = Spec.model_validate(payload.spec)
         again = f"{run_id.split('.')[0]}.{secrets.token_hex(4)}"
         reuse = reusable(spec, events, from_task)
@@ -419,26 +341,15 @@ class DurableEngine:
                     row = await self._row(run_id, owner)
                     break
 
-    # Other executors.
-
     async def take_over(self) -> list[str]:
         """Fence executors whose lease ended, and run what they left; gives their runs."""
         dead = await asyncio.to_thread(fence_expired, self._database, self._lease.epoch)
         if not dead:
             return []
-        handles = await asyncio.to_thread(DBOS._recover_pending_workflows, dead)  # noqa: SLF001 - no public way
-        taken = [handle.workflow_id for handle in handles]
+        taken = await asyncio.to_thread(hand_over, dead)
         if taken:
             logger.warning("runs taken over", extra={"count": len(taken), "executors": dead})
         return taken
-
-    async def _sweep(self) -> None:
-        while True:
-            await asyncio.sleep(SWEEP_S)
-            try:
-                await self.take_over()
-            except Exception:
-                logger.exception("sweep failed")
 
     async def webhook_secret(self, owner: str) -> str:
         """The key that an owner's webhooks are signed with."""
@@ -461,37 +372,8 @@ class DurableEngine:
         dropped, self._idle = sorted(idle & self._idle), idle
         for run_id in dropped:
             logger.warning("dropped run is run again", extra={"run_id": run_id})
-            await asyncio.to_thread(
-                self._dbos._sys_db.reenqueue_for_recovery,  # noqa: SLF001 - no public way
-                run_id,
-                [self._lease.executor_id],
-                INTERNAL_QUEUE_NAME,
-            )
+            await asyncio.to_thread(hand_over_one, self._dbos, run_id, self._lease.executor_id)
         return dropped
-
-    async def _reclaim_always(self) -> None:
-        while True:
-            await asyncio.sleep(RECLAIM_S)
-            try:
-                await self.reclaim()
-            except Exception:
-                logger.exception("reclaim failed")
-
-    async def _dispatch(self) -> None:
-        while True:
-            await asyncio.sleep(DISPATCH_S)
-            try:
-                await self._dispatcher.deliver_due()
-            except Exception:
-                logger.exception("webhooks failed")
-
-    async def _forget(self) -> None:
-        while True:
-            try:
-                await self.expire(self._options.retention_s)
-            except Exception:
-                logger.exception("retention failed")
-            await asyncio.sleep(min(3600.0, self._options.retention_s))
 
     async def expire(self, age_s: float) -> int:
         """Forget runs that ended so long ago; gives their number."""
@@ -512,52 +394,3 @@ class DurableEngine:
             forgotten += len(ids)
             if len(ids) < EXPIRY_BATCH:
                 return forgotten
-
-
-class _Checkpoint:
-    """A reserved step of DBOS."""
-
-    def __init__(self, reserved: Any, here: Callable[..., Awaitable[Any]]) -> None:  # noqa: ANN401 - private class of DBOS
-        self._reserved = reserved
-        self._here = here
-
-    async def run(self, name: str, work: Callable[[], Coroutine[Any, Any, JsonValue]]) -> JsonValue:
-        """What the store says, or what the work gives, stored."""
-
-        async def step() -> JsonValue:
-            found: JsonValue = await self._here(work())
-            return found
-
-        options = {"name": name, "preemptible": True}
-        found: JsonValue = await self._reserved.run_async(options, step)
-        return found
-
-
-def _refuse_pickles() -> None:
-    """Make a row marked as pickled an error instead of code that runs.
-
-    The decoder follows from the row, not from the configured serializer.
-    """
-
-    def refuse(_self: DefaultSerializer, _text: str) -> Any:  # noqa: ANN401 - as it is there
-        raise TypeError("a pickled row in the store of runs is refused")
-
-    DefaultSerializer.deserialize = refuse  # type: ignore[assignment,method-assign]  # on purpose
-
-
-def _payload(row: Row) -> Payload:
-    # DBOS gives the text of what it cannot read.
-    if not isinstance(row.input, dict):
-        raise TypeError(f"the store of runs holds something unreadable for {row.workflow_id}")
-    return Payload.model_validate(row.input["args"][0])
-
-
-def _summary(row: Row) -> RunSummary:
-    ended = row.completed_at
-    return RunSummary(
-        run_id=row.workflow_id,
-        name=str((row.attributes or {}).get("name", "")),
-        state=STATES[row.status],
-        created_at=datetime.fromtimestamp((row.created_at or 0) / 1000, UTC),
-        finished_at=None if ended is None else datetime.fromtimestamp(ended / 1000, UTC),
-    )

@@ -12,7 +12,8 @@ import pytest
 from graphs.calls import Calls
 from graphs.principals import add_key
 from graphs.steps import CapabilitySteps
-from models.workflow.engine import DurableEngine, EngineOptions
+from models.workflow.engine import DurableEngine
+from models.workflow.options import EngineOptions
 from tests.api.conftest import Api
 from tests.api.test_errors import assert_problem
 from tests.probe import PROBE

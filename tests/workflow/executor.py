@@ -19,8 +19,9 @@ from pydantic import JsonValue
 
 from models.core.local_store import LocalArtifactStore
 from models.workflow.contract import Request, Service, StepContext
-from models.workflow.engine import DurableEngine, EngineOptions
+from models.workflow.engine import DurableEngine
 from models.workflow.leases import LeaseTimes
+from models.workflow.options import EngineOptions
 from models.workflow.spec import Spec
 
 TIMES = LeaseTimes(lease_s=1.0, heartbeat_s=0.2)

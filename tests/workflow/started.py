@@ -9,7 +9,8 @@ import pytest
 
 from models.core.local_store import LocalArtifactStore
 from models.workflow.contract import Event, Request, RunStatus
-from models.workflow.engine import DurableEngine, EngineOptions
+from models.workflow.engine import DurableEngine
+from models.workflow.options import EngineOptions
 from models.workflow.spec import Spec
 from tests.unit.workflow.memory import MemorySteps
 
