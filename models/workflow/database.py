@@ -5,7 +5,8 @@ import logging
 import random
 import sqlite3
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any, Final, Literal, TypeVar
 
@@ -21,6 +22,8 @@ logger = logging.getLogger(__name__)
 Result = TypeVar("Result")
 SCHEMA_VERSION: Final = 1
 POOL_SIZE: Final = 20
+SQLITE_POOL_SIZE: Final = 6  # more only wait for the lock of the file, asleep
+MAX_BATCH: Final = 128
 READ_TIMEOUT_S: Final = 5.0
 PRAGMAS: Final = {
     "journal_mode": "WAL",
@@ -98,6 +101,8 @@ class Database:
         self.path = None if self.is_postgres else Path(str(url).removeprefix("sqlite:///"))
         self.engine = self.new_engine(explicit=True)
         self.transact(self._migrate)
+        self._waiting: list[tuple[Callable[[sa.Connection], Any], asyncio.Future[Any]]] = []
+        self._writer: asyncio.Task[None] | None = None
 
     def new_engine(self, *, explicit: bool = False) -> sa.Engine:
         """Connections of their own.
@@ -157,8 +162,29 @@ class Database:
         return await self._again(work, True, None)
 
     async def write(self, work: Callable[[sa.Connection], Result]) -> Result:
-        """Like `transact` in a thread; tries until the database takes it."""
-        return await self._again(work, False, None)
+        """Result of the work once it is durable; tries until the database takes it.
+
+        What waits at the same time shares a transaction, and so the wait for the disk.
+        """
+        done: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
+        self._waiting.append((work, done))
+        if self._writer is None or self._writer.done():
+            self._writer = asyncio.create_task(self._write_all())
+        result: Result = await done
+        return result
+
+    async def _write_all(self) -> None:
+        while self._waiting:
+            batch, self._waiting = self._waiting[:MAX_BATCH], self._waiting[MAX_BATCH:]
+            works = [work for work, _ in batch]
+            outcomes = await self._again(partial(_each, works), False, None)
+            for (_, done), (result, error) in zip(batch, outcomes, strict=True):
+                if done.cancelled():
+                    continue
+                if error is None:
+                    done.set_result(result)
+                else:
+                    done.set_exception(error)
 
     async def _again(
         self, work: Callable[[sa.Connection], Result], reads: bool, give_up_at: float | None
@@ -181,6 +207,22 @@ class Database:
         self.engine.dispose()
 
 
+def _each(
+    works: Sequence[Callable[[sa.Connection], Any]], connection: sa.Connection
+) -> list[tuple[Any, Exception | None]]:
+    """Result or error of each work; one that fails leaves the others as they are."""
+    outcomes: list[tuple[Any, Exception | None]] = []
+    for work in works:
+        try:
+            with connection.begin_nested():
+                outcomes.append((work(connection), None))
+        except OperationalError:
+            raise  # the database, not the work: all are tried again
+        except Exception as error:  # noqa: BLE001 - it belongs to whoever waits for this work
+            outcomes.append((None, error))
+    return outcomes
+
+
 def _postgres(url: str) -> sa.Engine:
     rest = url.split("://", 1)[1]
     return sa.create_engine(
@@ -194,7 +236,7 @@ def _postgres(url: str) -> sa.Engine:
 
 def _sqlite(path: Path, explicit: bool) -> sa.Engine:
     make_folder(path.absolute().parent)
-    engine = sa.create_engine(f"sqlite:///{path}", pool_size=POOL_SIZE, max_overflow=0)
+    engine = sa.create_engine(f"sqlite:///{path}", pool_size=SQLITE_POOL_SIZE, max_overflow=0)
 
     @sa.event.listens_for(engine, "connect")
     def configure(connection: sqlite3.Connection, _record: Any) -> None:  # noqa: ANN401 - unused

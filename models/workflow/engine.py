@@ -148,6 +148,11 @@ class DurableEngine:
         self._checkpoints.dispose()
         self._database.close()
 
+    @property
+    def active_runs(self) -> int:
+        """Runs under way in this process."""
+        return len(self._active)
+
     async def submit(self, request: Request) -> Submitted:
         """Accept a run: after the return it survives any crash.
 
