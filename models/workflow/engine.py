@@ -1,8 +1,7 @@
-"""The engine on DBOS: the only module that knows it.
+"""The engine on DBOS, which only this module and `checkpoints` know.
 
-A run is one DBOS workflow, `dag.v1`, that interprets its graph. DBOS keeps the checkpoints and
-hands runs to executors; leases, fencing, events and the memory of results are ours, as tables in
-the same database.
+A run is one DBOS workflow, `dag.v1`, that interprets its graph. DBOS keeps the checkpoints; leases,
+fencing, events and the memory of results are ours, as tables in the same database.
 """
 
 import asyncio
