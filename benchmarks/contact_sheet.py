@@ -1,26 +1,47 @@
-"""Contact sheet of what the image capability draws: `python -m benchmarks.contact_sheet OUT.jpg`."""
+"""Contact sheet of pictures, each from one sentence: `python -m benchmarks.contact_sheet OUT.jpg`."""
 
 import argparse
 import io
+import sys
 from pathlib import Path
 
-import numpy as np
+import torch
 from PIL import Image
 
-from benchmarks.scenes import Shot, shots
 from models.image.render import Renderer, encode, samples_for
+from models.image.scene import SceneDiffusion
 from models.image.styles import style_named
 
 COLUMNS = 4
 GAP_PX = 6
 MAX_BYTES = 500_000
+SHOTS: tuple[tuple[str, str, int], ...] = (
+    ("a chrome teapot next to two red apples on a wooden table", "photo", 7),
+    ("a small red car in front of a white house at sunset", "photo", 3),
+    ("three glass bottles and a green vase in a studio", "photo", 4),
+    ("a blue rocket behind two orange candles at night", "photo", 7),
+    ("a red mushroom between two yellow mushrooms on a sunny day", "photo", 1),
+    ("a gold star to the left of a turquoise heart, seen from above", "studio", 2),
+    ("a snowman beside a dark green tree", "pastel", 5),
+    ("a sailing boat next to a stone tower", "golden-hour", 6),
+    ("five crystal spheres in a row", "crystal", 8),
+    ("a wooden barrel and a crate with a lamp on top of it", "moonlight", 9),
+    ("a pink gem on a stack of books", "vivid", 10),
+    ("a cube, a cone and a torus", "clay", 11),
+)
+"""Prompt, style and seed."""
 
 
-def drawn(renderer: Renderer, item: Shot, side_px: int, samples: int, seed: int) -> Image.Image:
+def drawn(
+    diffusion: SceneDiffusion, renderer: Renderer, shot: tuple[str, str, int], side_px: int
+) -> Image.Image:
     """One finished picture."""
-    style = style_named(item.style)
-    rendering = renderer.render(item.scene, side_px, side_px, samples, seed, style)
+    prompt, name, seed = shot
+    style = style_named(name)
+    scene = diffusion.compose(prompt, seed).scene
+    rendering = renderer.render(scene, side_px, side_px, samples_for("standard"), seed, style)
     content, _, _ = encode(rendering, style, "png")
+    print(prompt, file=sys.stderr)
     return Image.open(io.BytesIO(content))
 
 
@@ -38,27 +59,23 @@ def sheet(pictures: list[Image.Image]) -> Image.Image:
 
 def saved(image: Image.Image, path: Path) -> None:
     """Write a JPEG of the best quality that stays within `MAX_BYTES`."""
-    for quality in np.arange(94, 40, -4):
+    for quality in range(94, 40, -4):
         buffer = io.BytesIO()
-        image.save(buffer, "JPEG", quality=int(quality), optimize=True, progressive=True)
+        image.save(buffer, "JPEG", quality=quality, optimize=True, progressive=True)
         if buffer.tell() <= MAX_BYTES:
             break
     path.write_bytes(buffer.getvalue())
 
 
 def main() -> None:
-    """Draw the scenes one by one and write the sheet."""
+    """Compose and draw the sentences one by one and write the sheet."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("out", type=Path)
     parser.add_argument("--side-px", type=int, default=384)
-    parser.add_argument("--quality", choices=["draft", "standard", "high"], default="high")
     options = parser.parse_args()
-    renderer = Renderer()
-    samples = samples_for(options.quality)
-    pictures = [
-        drawn(renderer, item, options.side_px, samples, seed) for seed, item in enumerate(shots())
-    ]
-    saved(sheet(pictures), options.out)
+    torch.set_num_threads(1)
+    diffusion, renderer = SceneDiffusion.load(), Renderer()
+    saved(sheet([drawn(diffusion, renderer, shot, options.side_px) for shot in SHOTS]), options.out)
 
 
 if __name__ == "__main__":

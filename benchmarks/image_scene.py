@@ -1,16 +1,17 @@
 """How well scenes obey their prompts: `python -m benchmarks.image_scene`."""
 
+import argparse
 import json
-import os
-import platform
+import subprocess
 import sys
 import time
 from collections import defaultdict
-from pathlib import Path
 
 import numpy as np
+import torch
 
 from benchmarks.free_sentences import FREE_SENTENCES
+from benchmarks.machine import report
 from benchmarks.scene_prompts import MATERIAL_OF, Case, PromptWriter
 from models.image.scene import Composition, SceneDiffusion
 from models.image.scene.captions import CaptionWriter
@@ -101,10 +102,10 @@ def _free_sentences(model: SceneDiffusion, lexicon: Lexicon, *, verbose: bool) -
     return round(float(np.mean(right)), 4)
 
 
-def accuracy(*, verbose: bool = False) -> dict[str, float]:
+def accuracy(seed: int = SEED, *, verbose: bool = False) -> dict[str, float]:
     """Shares of stated attributes that the composed scenes obey."""
     model, lexicon = SceneDiffusion.load(), Lexicon()
-    writer = PromptWriter(lexicon, SEED)
+    writer = PromptWriter(lexicon, seed)
     cases, unseen = writer.cases(PROMPTS), writer.unseen_cases(UNSEEN_PROMPTS)
     total: dict[str, list[bool]] = defaultdict(list)
     relations: dict[str, list[bool]] = defaultdict(list)
@@ -142,20 +143,28 @@ def accuracy(*, verbose: bool = False) -> dict[str, float]:
     }
 
 
-def machine() -> dict[str, int | str]:
-    """Cores and CPU model."""
-    cpuinfo = Path("/proc/cpuinfo")
-    lines = cpuinfo.read_text().splitlines() if cpuinfo.exists() else []
-    names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
-    return {"cores": os.cpu_count() or 1, "cpu": names[0] if names else platform.processor()}
+def cpu_seconds() -> dict[str, float]:
+    """Median CPU seconds of a 512 x 512 picture on either back end, each in a process of its own."""
+    child = subprocess.run(
+        [sys.executable, "-m", "benchmarks.image_render"], stdout=subprocess.PIPE, check=True
+    )
+    figures: dict[str, float] = json.loads(child.stdout.splitlines()[-1])
+    return {name: figures[name] for name in ("cpu_s_512_llvm", "cpu_s_512_scalar")}
 
 
 def main() -> None:
     """Print the figures as one JSON line."""
-    start = time.process_time()
-    figures = accuracy(verbose="-v" in sys.argv)
-    seconds = round(time.process_time() - start, 1)
-    print(json.dumps({**figures, "seconds": seconds, **machine()}))
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--seed", type=int, default=SEED, help="of the prompts")
+    parser.add_argument("--accuracy-only", action="store_true", help="draw no pictures")
+    parser.add_argument("-v", "--verbose", action="store_true", help="show what was missed")
+    options = parser.parse_args()
+    torch.set_num_threads(1)
+    started = time.monotonic()
+    figures = accuracy(options.seed, verbose=options.verbose)
+    if not options.accuracy_only:
+        figures |= cpu_seconds()
+    report({**figures, "seconds": round(time.monotonic() - started, 1)})
 
 
 if __name__ == "__main__":

@@ -44,6 +44,7 @@ def train(
     *,
     resume: bool = False,
     cpu_minutes: float | None = None,
+    units: UnitReader | None = None,
 ) -> str | None:
     """Train both networks and save them.
 
@@ -53,6 +54,7 @@ def train(
         plan: Amounts; the shipped weights have the default.
         resume: Go on from the checkpoints in `out`.
         cpu_minutes: Stop with a checkpoint once this process has used so much.
+        units: Reads the captions; loaded if absent.
 
     Returns:
         The SHA-256 of the weights, or `None` if the time was spent before the end.
@@ -65,7 +67,8 @@ def train(
     course = denoiser_course(denoiser, scenes, seed, plan.denoiser_steps, plan.denoiser_batch)
     if not fit(denoiser, course, out, seed, resume=resume, stop_at_s=stop_at_s):
         return None
-    taught = lessons(UnitReader(Lexicon(), MiniLM.load()), plan.captions, seed)
+    units = units or UnitReader(Lexicon(), MiniLM.load())
+    taught = lessons(units, plan.captions, seed)
     logger.info("%d captions read, %.0f CPU-s so far", len(taught), time.process_time())
     reading = reader_course(reader, taught, seed, plan.reader_steps, plan.reader_batch)
     if not fit(reader, reading, out, seed, resume=resume, stop_at_s=stop_at_s):

@@ -10,7 +10,7 @@ from models.image.scene.finishing import scene_of
 from models.image.scene.lexicon import Lexicon
 from models.image.scene.minilm import MiniLM
 from models.image.scene.reader import Reader
-from models.image.scene.understanding import Interpreter, Understanding
+from models.image.scene.understanding import Interpreter
 from models.image.scene.units import UnitReader
 from models.image.schema import MappedWord, Scene
 
@@ -65,16 +65,7 @@ class SceneDiffusion:
 
     def compose(self, prompt: str, seed: int) -> Composition:
         """The scene that a prompt describes, completed as the seed has it."""
-        return self.compose_all([prompt], seed)[0]
-
-    def compose_all(self, prompts: list[str], seed: int) -> list[Composition]:
-        """Scenes of several prompts, each as `compose` would give it alone."""
-        return [
-            self._completed(understanding, seed)
-            for understanding in self._interpreter.understand_all(prompts)
-        ]
-
-    def _completed(self, understanding: Understanding, seed: int) -> Composition:
+        understanding = self._interpreter.understand(prompt)
         brief = understanding.brief
         fields = sample(self._denoiser, conditions([brief]), [seed])
         staged = decode(brief, fields.objects[0], fields.stage[0])

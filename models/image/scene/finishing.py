@@ -7,6 +7,7 @@ import numpy as np
 from models.image.scene import phrases
 from models.image.scene.brief import Brief
 from models.image.scene.colour import hex_of
+from models.image.scene.company import joined
 from models.image.scene.layout import solve
 from models.image.scene.lexicon import surface_kinds
 from models.image.scene.staging import ELEVATION_DEG, FRAMING, Staged, tastes
@@ -15,7 +16,7 @@ from models.image.shapes import PROPORTIONS, SHAPE_NAMES
 
 FURTHEST_M = 6.0
 MAX_AZIMUTH_DEG = 15.0
-_FACED_YAW_DEG = 40.0
+_FACED_YAW_DEG = 20.0
 _SIZE_SPREAD = 0.15
 _POLISHED = 0.3
 
@@ -25,7 +26,7 @@ def scene_of(brief: Brief, staged: Staged) -> Scene:
     staged = _held_to(brief, staged)
     shapes = [SHAPE_NAMES[wanted.shape] for wanted in brief.objects]
     radii = staged.sizes_m * [PROPORTIONS[shape].radius for shape in shapes]
-    layout = solve(radii, staged.positions, brief.placements, brief.arrangement)
+    layout = solve(radii, staged.positions, joined(brief), brief.arrangement)
     positions = layout.positions * min(1.0, FURTHEST_M / max(np.abs(layout.positions).max(), 1e-9))
     objects = tuple(
         SceneObject(

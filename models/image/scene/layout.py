@@ -109,7 +109,7 @@ def _seats(guests: int, room: float) -> tuple[Points, float]:
     largest = room * math.sin(math.pi / guests) / (1 + math.sin(math.pi / guests))
     turn = 2 * math.pi * np.arange(guests) / guests
     ring = (room - largest) * np.stack([np.cos(turn), np.sin(turn)], 1)
-    return ring, 0.93 * largest
+    return ring, 0.85 * largest
 
 
 class _Solver:
@@ -138,7 +138,7 @@ class _Solver:
             ]
 
     def settle(self, points: Points) -> Points:
-        """Iterate to a fixed point; first drawn together, at last only pushed apart."""
+        """Iterate to a fixed point; where there is none, solidity has the last word."""
         for round_ in range(ROUNDS):
             before = points.copy()
             if round_ < ROUNDS // 4:
@@ -153,7 +153,10 @@ class _Solver:
             for i, j in self.pairs:
                 self._part(points, i, j)
             if round_ >= ROUNDS // 4 and np.abs(points - before).max() < 1e-5:
-                break
+                return points
+        for _ in range(ROUNDS // 4):
+            for i, j in self.pairs:
+                self._part(points, i, j)
         return points
 
     def _reach(self, i: int, j: int) -> float:
@@ -185,12 +188,22 @@ class _Solver:
         if lacking > 0:
             points[figure, axis] -= sign * (lacking / 2 + 1e-4)
             points[ground, axis] += sign * (lacking / 2 + 1e-4)
-        other = 1 - axis
-        aside = float(points[figure, other] - points[ground, other])
-        excess = abs(aside) - SLANT * max(along, 0.92 * reach)
-        if excess > 0:
-            points[figure, other] -= math.copysign(excess / 2, aside)
-            points[ground, other] += math.copysign(excess / 2, aside)
+        reached = max(along, 0.92 * reach)
+        nearer, further = (figure, ground) if sign > 0 else (ground, figure)
+        hidden = float(self.radii[nearer] - 0.3 * self.radii[further]) if axis else 0.0
+        self._slide(
+            points, figure, ground, 1 - axis, (min(hidden, 0.9 * SLANT * reached), SLANT * reached)
+        )
+
+    def _slide(
+        self, points: Points, figure: int, ground: int, axis: int, limits: tuple[float, float]
+    ) -> None:
+        """Bring the sideways distance of a directed pair within limits: in line, but in sight."""
+        aside = float(points[figure, axis] - points[ground, axis])
+        wanted = float(np.clip(abs(aside), max(limits[0], 0.0), limits[1]))
+        push = (wanted - abs(aside)) * math.copysign(0.5, aside)
+        points[figure, axis] += push
+        points[ground, axis] -= push
 
     def _put_between(self, points: Points, figure: int, a: int, b: int) -> None:
         """Make room between two objects along the line they span, kept mostly across the view."""

@@ -81,6 +81,8 @@ class Entry:
         oklab: Of a colour, or the default colour of an object or ground.
         plural: An object's plural form.
         alias: The object is no shape of ours but is drawn as the one at `index`.
+        surface: Index of an object's usual material.
+        size: Index of an object's usual size.
     """
 
     kind: Kind
@@ -88,6 +90,8 @@ class Entry:
     oklab: Oklab | None = None
     plural: bool = False
     alias: bool = False
+    surface: int | None = None
+    size: int | None = None
 
 
 @dataclass(frozen=True)
@@ -111,7 +115,8 @@ class Unit:
     @property
     def unknown(self) -> bool:
         """A content word outside the vocabulary."""
-        return self.entry is None and self.text[0].isalpha() and self.text not in phrases.STOP_WORDS
+        idle = phrases.STOP_WORDS | phrases.VERB_PHRASES
+        return self.entry is None and self.text[0].isalpha() and self.text not in idle
 
 
 def rows(name: str) -> list[dict[str, str]]:
@@ -161,12 +166,20 @@ def _colors() -> Iterator[tuple[str, Entry]]:
 
 
 def _objects() -> Iterator[tuple[str, Entry]]:
+    surfaces = [kind.name for kind in surface_kinds()]
+    sizes = list(phrases.SIZES)
     for row in sorted(rows("objects"), key=lambda row: row["kind"]):  # a name wins over an alias
         shape: ShapeName = row["shape"]  # type: ignore[assignment]  # checked by the next line
-        index, lab = SHAPE_NAMES.index(shape), _oklab(row["color"]) if row["color"] else None
-        alias = row["kind"] == "alias"
-        yield plural_of(row["word"]), Entry("object", index, lab, True, alias)
-        yield row["word"], Entry("object", index, lab, False, alias)
+        entry = Entry(
+            "object",
+            SHAPE_NAMES.index(shape),
+            _oklab(row["color"]) if row["color"] else None,
+            alias=row["kind"] == "alias",
+            surface=surfaces.index(row["material"]) if row["material"] else None,
+            size=sizes.index(row["size"]) if row["size"] else None,
+        )
+        yield plural_of(row["word"]), replace(entry, plural=True)
+        yield row["word"], entry
 
 
 def _materials() -> Iterator[tuple[str, Entry]]:
@@ -230,9 +243,11 @@ class Lexicon:
 
     def _match(self, words: list[str]) -> tuple[int, Entry | None]:
         for length in range(len(words), 0, -1):
-            entry = self._entries.get(" ".join(words[:length]))
-            if entry is not None:
-                return length, entry
+            phrase = " ".join(words[:length])
+            if phrase in phrases.VERB_PHRASES:
+                return length, None
+            if phrase in self._entries:
+                return length, self._entries[phrase]
         if words[0].startswith("#") and len(words[0]) > 1:
             return 1, Entry("color", oklab=_oklab(words[0]))
         if words[0] in phrases.SHADES and len(words) > 1:

@@ -14,6 +14,9 @@ from models.image.shapes import PROPORTIONS, SHAPE_NAMES
 
 _RELATIONS = ("left", "right", "front", "behind", "near", "on", "between")
 _LIGHT_ODDS = {"sun": 0.24, "sky": 0.24, "studio": 0.34, "sunset": 0.18, "night": 0.0}
+_MEADOW_ODDS, _SAND_ODDS = 0.12, 0.3
+_GREEN, _SAND = np.array([-0.77, 0.64]), np.array([0.25, 0.97])
+"""Directions in OKLab's plane of hues."""
 ELEVATION_DEG = {None: (12.0, 32.0), "above": (58.0, 74.0), "low": (4.0, 8.0)}
 FRAMING = {None: (0.96, 1.08), "close": (0.68, 0.8), "wide": (1.7, 2.1)}
 
@@ -130,7 +133,7 @@ class Stager:
             tuple(surface for _, surface, _ in chosen),
             sizes * layout.scales,
             layout.positions,
-            rng.normal(0, 1, len(sizes)) * np.where(faced, 18, 40),
+            rng.normal(0, 1, len(sizes)) * np.where(faced, 9, 40),
             ground,
             float(rng.uniform(0.35, 0.85)),
             light,
@@ -176,16 +179,19 @@ class Stager:
         return first if nearest[0] >= nearest[1] else second
 
     def _ground(self, colors: Floats) -> Floats:
-        """A muted tone that leans to a hue of the objects or against it, and is not as light."""
+        """A light tone that leans to a hue of the objects or against it, or sand, or a meadow."""
         rng, mean = self.rng, float(colors[:, 0].mean())
-        lightness = rng.uniform(0.6, 0.88)
+        kind = rng.random()
+        if kind < _MEADOW_ODDS:
+            return np.array([rng.uniform(0.58, 0.76), *(_GREEN * rng.uniform(0.05, 0.09))])
+        lightness = rng.uniform(0.74, 0.93)
         if abs(lightness - mean) < 0.12:
-            lightness = mean - 0.2 if mean > 0.7 else mean + 0.18
+            lightness = mean - 0.18 if mean > 0.78 else mean + 0.18
         color = colors[int(rng.integers(len(colors))), 1:]
         hue = color / (np.hypot(*color) + 1e-6) * rng.choice([1.0, -1.0])
-        if rng.random() < 0.35:
-            hue = np.array([0.25, 0.97])  # sand
-        return np.array([lightness, *(hue * rng.uniform(0.012, 0.045))])
+        if kind < _MEADOW_ODDS + _SAND_ODDS:
+            hue = _SAND
+        return np.array([lightness, *(hue * rng.uniform(0.02, 0.065))])
 
     def _placements(self, objects: list[Wanted]) -> tuple[Placement, ...]:
         groups = sorted({wanted.group for wanted in objects})

@@ -60,23 +60,12 @@ class Interpreter:
     @torch.inference_mode()
     def understand(self, prompt: str) -> Understanding:
         """Settle what a prompt says."""
-        return self.understand_all([prompt])[0]
-
-    @torch.inference_mode()
-    def understand_all(self, prompts: list[str]) -> list[Understanding]:
-        """Settle what each of several prompts says."""
-        readings = self._units.read([prompt if prompt.strip() else "scene" for prompt in prompts])
-        found = []
-        for prompt, reading in zip(prompts, readings, strict=True):
-            if not reading.units:
-                found.append(self._guessed(prompt, reading, None))
-                continue
-            read = self._reader(gather([reading]))
-            settled = _Settled(reading, Read(*(logits[0] for logits in read)))
-            found.append(
-                settled.account() if settled.named else self._guessed(prompt, reading, settled)
-            )
-        return found
+        (reading,) = self._units.read([prompt])
+        if not reading.units:
+            return self._guessed(prompt, reading, None)
+        read = self._reader(gather([reading]))
+        settled = _Settled(reading, Read(*(logits[0] for logits in read)))
+        return settled.account() if settled.named else self._guessed(prompt, reading, settled)
 
     def _guessed(self, prompt: str, reading: Reading, settled: "_Settled | None") -> Understanding:
         """Draw the object that an objectless prompt is nearest to."""
@@ -93,7 +82,9 @@ class Interpreter:
         surface = next(
             (u.entry.index for u in reading.units if u.entry and u.entry.kind == "material"), None
         )
-        objects = (Wanted(best.entry.index, 0, color or best.entry.oklab, surface),)
+        entry = best.entry
+        look = surface if surface is not None else entry.surface
+        objects = (Wanted(entry.index, 0, color or entry.oklab, look, entry.size),)
         used = SHAPE_NAMES[best.entry.index]
         mapped = MappedWord(word=word, used=used, similarity=round(best.similarity, 3))
         if settled is None:
@@ -109,9 +100,13 @@ class _Settled:
     def __init__(self, reading: Reading, read: Read) -> None:
         self.reading = reading
         roles = read.role.masked_fill(~role_mask(reading.tags), -1e4).argmax(-1)  # (U,)
+        nouns: list[int] = (roles == 1).nonzero().flatten().tolist()
+        known = [at for at, u in enumerate(reading.units) if u.entry and u.entry.kind == "object"]
+        if known and not nouns:
+            nouns = [max(known, key=lambda at: float(read.role[at, 1]))]
         self.named: list[_Named] = []
         left = MAX_DRAWN
-        for unit in (roles == 1).nonzero().flatten().tolist():
+        for unit in nouns:
             count = min(int(read.copies[unit].argmax()) + 1, left)
             if count > 0:
                 self.named.append(_Named(unit, count, _sources(read, unit)))
@@ -148,13 +143,13 @@ class _Settled:
         """Colour and material: as stated, else as the material, else as the noun implies."""
         entries = {k: self.reading.entry(unit, k) for k, unit in named.sources.items()}
         color, material = entries.get("color"), entries.get("material")
-        surface = material.index if material else None
-        if color:
-            return color.oklab, surface
-        if surface is not None and surface_kinds()[surface].oklab is not None:
-            return surface_kinds()[surface].oklab, surface
         noun = self.reading.entry(named.unit, kind)
-        return (noun.oklab if noun else None), surface
+        usual = noun.surface if noun else None
+        if color:
+            return color.oklab, material.index if material else usual
+        if material and surface_kinds()[material.index].oklab is not None:
+            return surface_kinds()[material.index].oklab, material.index
+        return (noun.oklab if noun else None), material.index if material else usual
 
     def _objects(self) -> tuple[Wanted, ...]:
         objects: list[Wanted] = []
@@ -163,8 +158,9 @@ class _Settled:
             color, surface = self._look(named, "object")
             size = named.sources.get("size")
             entry = None if size is None else self.reading.entry(size, "size")
+            usual = noun.size if noun else None
             shape = noun.index if noun else 0
-            wanted = Wanted(shape, group, color, surface, entry.index if entry else None)
+            wanted = Wanted(shape, group, color, surface, entry.index if entry else usual)
             objects += [wanted] * named.count
         return tuple(objects)
 

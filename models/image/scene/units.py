@@ -1,6 +1,7 @@
 """A prompt as the reader sees it: units with encoder states and vocabulary tags."""
 
 from dataclasses import dataclass
+from itertools import accumulate
 
 import torch
 from torch import Tensor
@@ -25,14 +26,14 @@ _INDEXED: dict[Kind, int] = {
     "placing": len(phrases.PLACING_NAMES),
     "object": len(SHAPE_NAMES),
 }
-_OFFSETS: dict[Kind, int] = {}
-_at = len(KINDS) + 2
-for _kind, _size in _INDEXED.items():
-    _OFFSETS[_kind] = _at
-    _at += _size
-VOTERS = 3
+_FIRST = len(KINDS) + 2
+_OFFSETS: dict[Kind, int] = {
+    kind: _FIRST + before
+    for kind, before in zip(_INDEXED, accumulate(_INDEXED.values(), initial=0), strict=False)
+}
 PLURAL, UNKNOWN = len(KINDS), len(KINDS) + 1
-TAGS = _at
+TAGS = _FIRST + sum(_INDEXED.values())
+VOTERS = 3
 
 
 @dataclass(frozen=True)
@@ -156,7 +157,7 @@ class UnitReader:
         """Read prompts together.
 
         Args:
-            prompts: Any texts with at least one word.
+            prompts: Any texts.
             forget: Per prompt, words to treat as unknown.
         """
         forget = forget or [frozenset()] * len(prompts)
@@ -182,7 +183,9 @@ def _reading(units: list[Unit], guesses: list[dict[Kind, Guess]], pieces: Pieces
         inside = [unit.start <= start < unit.end for start, _ in pieces.offsets]
         weights[row] = torch.tensor(inside, dtype=torch.float32)
     weights /= weights.sum(1, keepdim=True).clamp(min=1)
-    tags = torch.stack([_tags(u, g) for u, g in zip(units, guesses, strict=True)])
+    tags = torch.zeros(len(units), TAGS)
+    for row, (unit, guess) in enumerate(zip(units, guesses, strict=True)):
+        tags[row] = _tags(unit, guess)
     static = weights @ pieces.static.float().reshape(-1, WIDTH)
     return Reading(units, guesses, static, weights @ pieces.states.float().reshape(-1, WIDTH), tags)
 

@@ -8,11 +8,6 @@ from models.image.scene import SceneDiffusion
 from models.image.scene.composer import WEIGHTS
 
 
-@pytest.fixture(scope="module")
-def model():
-    return SceneDiffusion.load()
-
-
 def shapes(composition):
     return [thing.shape for thing in composition.scene.objects]
 
@@ -126,3 +121,13 @@ def test_tampered_weights_are_refused(tmp_path):
 def test_missing_weights_are_refused(tmp_path):
     with pytest.raises(ModelUnavailable, match="train"):
         SceneDiffusion.load(tmp_path)
+
+
+def test_a_noun_brings_its_usual_material_and_size(model):
+    apple = model.compose("a red apple", 3).scene.objects[0]
+    ball = model.compose("a large red chrome apple", 3).scene.objects[0]
+
+    assert apple.material.clearcoat > 0
+    assert apple.material.transmission == 0
+    assert ball.material.metallic == 1
+    assert apple.size_m < 0.8 * ball.size_m

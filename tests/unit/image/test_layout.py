@@ -94,3 +94,11 @@ def test_the_group_is_centred():
 
     centre = (layout.positions.min(0) + layout.positions.max(0)) / 2
     assert np.allclose(centre, 0)
+
+
+def test_a_small_thing_behind_a_large_one_peeks_out():
+    layout = solve(np.array([0.2, 0.8]), np.zeros((2, 2)), (Placement(0, "behind", (1,)),))
+
+    small, large = layout.positions
+    assert abs(small[0] - large[0]) > 0.35
+    assert small[1] > large[1]

@@ -56,3 +56,8 @@ def test_forgotten_words_are_unknown(lexicon):
 )
 def test_plurals(one, many):
     assert plural_of(one) == many
+
+
+def test_what_somebody_has_left_is_on_no_side(lexicon):
+    assert kinds(lexicon, "she has left a cup") == [("cup", "object")]
+    assert kinds(lexicon, "left of a cup")[0][1] == "placing"

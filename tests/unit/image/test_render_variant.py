@@ -4,6 +4,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from models.image.render import variant
 from models.image.render.denoise import OVERLAP_PX, TILE_PX, _strips, find_denoiser
 from models.image.render.variant import find_library
 
@@ -36,3 +37,21 @@ def test_the_denoiser_removes_noise_across_tiles() -> None:
 
     assert clean.std() < 0.25 * noise.std()
     assert clean.mean() == pytest.approx(1.0, rel=0.1)
+
+
+def test_a_library_that_rendered_is_not_tried_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    library = tmp_path / "libLLVM.so.99"
+    library.write_bytes(b"")
+    tried: list[str] = []
+
+    def renders(_variant: str, environment: dict[str, str]) -> bool:
+        tried.append(environment[variant.LIBRARY_VARIABLE])
+        return len(tried) > 1
+
+    monkeypatch.setattr(variant, "_renders", renders)
+    found = [find_library(str(library), tmp_path) for _ in range(3)]
+
+    assert found == [None, str(library), str(library)]
+    assert len(tried) == 2

@@ -8,8 +8,8 @@ TINY = Plan(
 )
 
 
-def test_training_saves_both_networks_under_their_hash(tmp_path):
-    digest = train(tmp_path, plan=TINY)
+def test_training_saves_both_networks_under_their_hash(tmp_path, model):
+    digest = train(tmp_path, plan=TINY, units=model._interpreter._units)
     tensors, found = load_weights(tmp_path, "scene_diffusion.safetensors")
 
     assert found == digest
