@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from models.scaling.budget import EPSILON, share_gpus
-from models.scaling.snapshot import Demand, Limits, Node, Snapshot, Terms, Wish
+from models.scaling.snapshot import Demand, Limits, Need, Node, Snapshot, Terms
 
 Binding = Literal["load", "minimum", "maximum", "hold", "pressure", "budget"]
 """What a target follows from in the end."""
@@ -19,24 +19,24 @@ class Choice:
     Attributes:
         target: Replicas to have from now on.
         binding: What it follows from.
-        exact: Replicas that the load asks for, before rounding and bounds.
-        wish: The same, rounded up and within the bounds.
-        held: The largest wish of the holding time.
+        need: Replicas that the demand asks for, before rounding and bounds.
+        peak: The largest need of the holding time.
+        wish: Replicas that follow from them, before machines and GPUs are looked at.
         demand: The input.
         pressed: What the machines lack, in words; empty if nothing.
         gpus_left: Of the budget, after this decision.
-        past: Wishes to pass into the next snapshot.
+        past: Needs to pass into the next snapshot.
     """
 
     target: int
     binding: Binding
-    exact: float
+    need: float
+    peak: float
     wish: int
-    held: int
     demand: Demand
     pressed: str
     gpus_left: float
-    past: tuple[Wish, ...]
+    past: tuple[Need, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,44 +51,66 @@ class Decision:
         return {name: choice.target for name, choice in self.choices.items()}
 
     @property
-    def past(self) -> dict[str, tuple[Wish, ...]]:
-        """Wishes to pass into the next snapshot."""
+    def past(self) -> dict[str, tuple[Need, ...]]:
+        """Needs to pass into the next snapshot."""
         return {name: choice.past for name, choice in self.choices.items()}
 
 
 def decide(snapshot: Snapshot) -> Decision:
     """Decide how many replicas each deployment should have.
 
-    The wish of a deployment is its load (or the forecast, if larger), what drains its backlog in
-    time, and headroom for chance. It grows at once and shrinks to the largest wish of the holding
-    time. Full machines stop growth; what is left competes for GPUs by priority.
+    The need of a deployment is its load (or the forecast, if larger), what drains its backlog in
+    time, and headroom for chance. A need above what there is grows the deployment at once, with
+    some slack on top, so that the next small rise needs no change; it shrinks when the largest
+    need of the holding time would leave twice the slack free. Full machines stop growth; what is
+    left competes for GPUs by priority.
     """
     pressed = pressure(snapshot.nodes, snapshot.limits)
-    exact = {n: exact_wish(d) for n, d in snapshot.demands.items()}
-    past = {n: _remember(n, exact[n], d.terms, snapshot) for n, d in snapshot.demands.items()}
-    held = {n: max(wish.replicas for wish in wishes) for n, wishes in past.items()}
-    fitting = {n: _fitting(held[n], d, pressed) for n, d in snapshot.demands.items()}
+    needs = {n: need(d) for n, d in snapshot.demands.items()}
+    past = {n: _remember(n, needs[n], d.terms, snapshot) for n, d in snapshot.demands.items()}
+    peaks = {n: max(moment.replicas for moment in moments) for n, moments in past.items()}
+    wishes = {n: wish(needs[n], peaks[n], d) for n, d in snapshot.demands.items()}
+    fitting = {n: _fitting(wishes[n], d, pressed) for n, d in snapshot.demands.items()}
     terms = {n: d.terms for n, d in snapshot.demands.items()}
     targets = share_gpus(fitting, terms, snapshot.limits.gpus)
     used = sum(targets[n] * terms[n].gpu_share for n in targets)
-    choices = {}
-    for name, demand in snapshot.demands.items():
-        wish = bounded(exact[name], demand.terms)
-        choices[name] = Choice(
-            target=targets[name],
-            binding=_binding(exact[name], wish, held[name], fitting[name], targets[name]),
-            exact=exact[name],
-            wish=wish,
-            held=held[name],
-            demand=demand,
-            pressed=pressed,
-            gpus_left=snapshot.limits.gpus - used,
-            past=past[name],
-        )
-    return Decision(choices)
+    return Decision(
+        {
+            name: Choice(
+                target=targets[name],
+                binding=_binding(needs[name], wishes[name], fitting[name], targets[name], demand),
+                need=needs[name],
+                peak=peaks[name],
+                wish=wishes[name],
+                demand=demand,
+                pressed=pressed,
+                gpus_left=snapshot.limits.gpus - used,
+                past=past[name],
+            )
+            for name, demand in snapshot.demands.items()
+        }
+    )
 
 
-def exact_wish(demand: Demand) -> float:
+def wish(needed: float, peak: float, demand: Demand) -> int:
+    """Whole replicas within the bounds: the present number unless the need leaves its band."""
+    terms = demand.terms
+    present = min(max(demand.replicas, terms.min_replicas), terms.max_replicas)
+    if needed > present + EPSILON:
+        found = with_slack(needed, terms)
+    elif with_slack(peak, terms) < math.ceil(present * (1 - terms.slack) - EPSILON):
+        found = with_slack(peak, terms)
+    else:
+        found = present
+    return min(max(found, terms.min_replicas), terms.max_replicas)
+
+
+def with_slack(needed: float, terms: Terms) -> int:
+    """Whole replicas for a need, with the slack on top."""
+    return math.ceil(needed * (1 + terms.slack) - EPSILON)
+
+
+def need(demand: Demand) -> float:
     """Replicas for a demand, before rounding and bounds.
 
     Source: square-root staffing, Halfin and Whitt 1981, Operations Research 29(3).
@@ -107,11 +129,6 @@ def load_for(replicas: float, demand: Demand) -> float:
     return root * root * terms.concurrency
 
 
-def bounded(exact: float, terms: Terms) -> int:
-    """Whole replicas within the bounds."""
-    return min(max(math.ceil(exact - EPSILON), terms.min_replicas), terms.max_replicas)
-
-
 def pressure(nodes: tuple[Node, ...], limits: Limits) -> str:
     """What keeps every machine from taking a further replica; empty while one still can."""
     if not nodes or limits.nodes_can_join:
@@ -121,40 +138,40 @@ def pressure(nodes: tuple[Node, ...], limits: Limits) -> str:
 
 
 def _fullness(node: Node, limits: Limits) -> str:
-    parts = (("memory", node.memory, limits.memory), ("disk", node.disk, limits.disk))
-    parts = (*parts, ("CPU", node.cpu, limits.cpu))
+    parts = [
+        ("memory", node.memory, limits.memory),
+        ("disk", node.disk, limits.disk),
+        ("CPU", node.cpu, limits.cpu),
+    ]
     full = [f"{what} at {share:.0%}" for what, share, limit in parts if share >= limit]
     return f"{node.name}: {', '.join(full)}" if full else ""
 
 
-def _remember(name: str, exact: float, terms: Terms, snapshot: Snapshot) -> tuple[Wish, ...]:
-    """Wishes of the holding time; one that a later, larger one outlives can be forgotten."""
-    now = Wish(snapshot.now_s, bounded(exact, terms))
+def _remember(name: str, needed: float, terms: Terms, snapshot: Snapshot) -> tuple[Need, ...]:
+    """Needs of the holding time; one that a later, larger one outlives can be forgotten."""
     since = snapshot.now_s - terms.hold_s
     kept = tuple(
-        wish
-        for wish in snapshot.past.get(name, ())
-        if wish.at_s > since and wish.replicas > now.replicas
+        moment
+        for moment in snapshot.past.get(name, ())
+        if moment.at_s > since and moment.replicas > needed
     )
-    return (*kept, now)
+    return (*kept, Need(snapshot.now_s, needed))
 
 
-def _fitting(held: int, demand: Demand, pressed: str) -> int:
-    # The past may stem from other bounds: a configuration may have changed since.
+def _fitting(wished: int, demand: Demand, pressed: str) -> int:
+    if pressed and wished > demand.replicas:
+        return max(demand.replicas, demand.terms.min_replicas)
+    return wished
+
+
+def _binding(needed: float, wished: int, fitting: int, target: int, demand: Demand) -> Binding:
     terms = demand.terms
-    target = min(max(held, terms.min_replicas), terms.max_replicas)
-    if pressed and target > demand.replicas:
-        return max(demand.replicas, terms.min_replicas)
-    return target
-
-
-def _binding(exact: float, wish: int, held: int, fitting: int, target: int) -> Binding:
     if target < fitting:
         return "budget"
-    if fitting < held:
+    if fitting < wished:
         return "pressure"
-    if held > wish:
-        return "hold"
-    if wish > math.ceil(exact - EPSILON):
+    if needed > terms.max_replicas + EPSILON:
+        return "maximum"
+    if wished == terms.min_replicas and needed < terms.min_replicas:
         return "minimum"
-    return "maximum" if wish < math.ceil(exact - EPSILON) else "load"
+    return "hold" if wished > with_slack(needed, terms) else "load"

@@ -1,5 +1,7 @@
 """A decision in words."""
 
+import math
+
 from models.scaling.decide import Choice, load_for
 
 HARDLY = 1e-6
@@ -8,16 +10,15 @@ HARDLY = 1e-6
 def reason(choice: Choice) -> str:
     """Why the target is what it is."""
     demand, terms = choice.demand, choice.demand.terms
-    asked = f"{_load(choice)} asks for {choice.wish}"
-    held = f"{asked}, but {choice.held} were needed within the last {terms.hold_s:.0f} s"
+    asked = f"{_load(choice)}: {choice.need:.1f} replicas needed"
     said = {
         "load": asked,
-        "minimum": f"{_load(choice)} asks for {choice.exact:.1f}; min_replicas is {choice.target}",
-        "maximum": f"{_load(choice)} asks for {choice.exact:.1f}; max_replicas is {choice.target}",
-        "hold": held,
+        "minimum": f"{asked}; min_replicas is {terms.min_replicas}",
+        "maximum": f"{asked}; max_replicas is {terms.max_replicas}",
+        "hold": f"{asked}, {choice.peak:.1f} within the last {terms.hold_s:.0f} s",
         "pressure": f"{asked}, but no machine takes a further replica ({choice.pressed})",
         "budget": f"{asked}, but the GPUs are shared by priority (here {terms.priority}) and "
-        f"{choice.gpus_left:g} are left for replicas of {terms.gpu_share:g}",
+        f"{max(choice.gpus_left, 0):g} are left for replicas of {terms.gpu_share:g}",
     }[choice.binding]
     return f"{_change(demand.replicas, choice.target)}: {said}"
 
@@ -32,22 +33,27 @@ def default(choice: Choice) -> str:
 
 def changes(choice: Choice) -> tuple[str, ...]:
     """What would change the target, each a sentence."""
-    demand, terms = choice.demand, choice.demand.terms
-    said = []
+    return _growth(choice), _shrinking(choice)
+
+
+def _growth(choice: Choice) -> str:
+    terms = choice.demand.terms
     if choice.binding == "budget":
-        said.append(f"grows with {terms.gpu_share:g} more GPUs, or when a higher priority shrinks")
-    elif choice.binding == "pressure":
-        said.append("grows once a machine has room")
-    elif choice.target >= terms.max_replicas:
-        said.append(f"grows only if max_replicas is raised above {terms.max_replicas}")
-    else:
-        said.append(f"grows at a load above {load_for(choice.target, demand):.2f}")
+        return f"grows with {terms.gpu_share:g} more GPUs, or when a higher priority shrinks"
+    if choice.binding == "pressure":
+        return "grows once a machine has room"
+    if choice.target >= terms.max_replicas:
+        return f"grows only if max_replicas is raised above {terms.max_replicas}"
+    return f"grows at a load above {load_for(choice.target, choice.demand):.2f}"
+
+
+def _shrinking(choice: Choice) -> str:
+    terms = choice.demand.terms
     if choice.target <= terms.min_replicas:
-        said.append(f"shrinks only if min_replicas is lowered below {terms.min_replicas}")
-    else:
-        below = load_for(choice.target - 1, demand)
-        said.append(f"shrinks at a load below {below:.2f} for {terms.hold_s:.0f} s")
-    return tuple(said)
+        return f"shrinks only if min_replicas is lowered below {terms.min_replicas}"
+    free = math.ceil(choice.target * (1 - terms.slack)) - 1
+    below = load_for(free / (1 + terms.slack), choice.demand)
+    return f"shrinks at a load of at most {below:.2f} for {terms.hold_s:.0f} s"
 
 
 def _load(choice: Choice) -> str:

@@ -18,7 +18,8 @@ class Terms:
         drain_s: A backlog should be gone within this time.
         headroom: Replicas kept free, in units of the square root of the load (Halfin and Whitt
             1981): randomness of the arrivals grows like it.
-        hold_s: Shrink only to the largest wish of this long.
+        slack: Part of the need that is added when it changes; the band without change is twice it.
+        hold_s: Shrink only to the largest need of this long.
         usd_per_replica_hour: Price of one replica.
     """
 
@@ -29,6 +30,7 @@ class Terms:
     priority: int = 0
     drain_s: float = 60.0
     headroom: float = 1.0
+    slack: float = 0.1
     hold_s: float = 300.0
     usd_per_replica_hour: float = 0.0
 
@@ -87,11 +89,11 @@ class Limits:
 
 
 @dataclass(frozen=True, slots=True)
-class Wish:
+class Need:
     """Replicas that a deployment could have used at a moment."""
 
     at_s: float
-    replicas: int
+    replicas: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,11 +105,11 @@ class Snapshot:
         demands: By deployment.
         limits: Shared by all.
         nodes: Of the cluster.
-        past: Earlier wishes by deployment, as the previous decision returned them.
+        past: Earlier needs by deployment, as the previous decision returned them.
     """
 
     now_s: float
     demands: Mapping[str, Demand]
     limits: Limits = field(default_factory=Limits)
     nodes: tuple[Node, ...] = ()
-    past: Mapping[str, tuple[Wish, ...]] = field(default_factory=dict)
+    past: Mapping[str, tuple[Need, ...]] = field(default_factory=dict)
