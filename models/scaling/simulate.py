@@ -18,6 +18,7 @@ ONGOING_S = 30.0  # over which Ray Serve averages them
 LOAD_S = 300.0  # over which the load is averaged
 LOAD_AHEAD_S = 20.0  # between looks at what is loaded where
 POPULARITY_S = 120.0  # after which a request counts e times less
+FORGOTTEN_S = 0.01
 SCAN = 16  # requests of the queue that a free replica looks at
 FIRST_COMES_S = 20.0  # the first of the queue is not passed over for longer
 SLO_FACTOR, SLO_S = 2.0, 10.0
@@ -262,7 +263,8 @@ class Simulation:
     def _load_ahead(self, now_s: float, seen: Observation) -> None:
         fade = float(np.exp(-(now_s - self._popular_s) / POPULARITY_S))
         self._popular_s = now_s
-        self._popularity = {model: fade * w for model, w in self._popularity.items()}
+        faded = ((model, fade * weight) for model, weight in self._popularity.items())
+        self._popularity = {model: weight for model, weight in faded if weight > FORGOTTEN_S}
         busy = seen.load / max(self._target, 1)
         wanted = copies(self._popularity, self._target, self._world.host_models, busy)
         for replica, model, load_s in self._fleet.load_ahead(wanted):
