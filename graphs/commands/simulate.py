@@ -49,7 +49,7 @@ def run(options: argparse.Namespace) -> int:
     """Simulate each policy and print one line of JSON for each."""
     rng = np.random.default_rng(options.seed)
     trace, times = _read(options, rng)
-    timelines = {}
+    lines: dict[str, list[tuple[float, float]]] = {}
     for text in options.policy or ["decide", "serve:2", "serve:0.5"]:
         policy, ahead = parse_policy(text, options.max_replicas)
         world = World(
@@ -61,10 +61,12 @@ def run(options: argparse.Namespace) -> int:
         started = time.perf_counter()
         outcome = simulate(trace, policy, world)
         elapsed_s = time.perf_counter() - started
-        timelines[text] = outcome.timeline
+        busy = [(at_s, float(count)) for at_s, _, count in outcome.timeline]
+        lines.setdefault("in progress", busy)
+        lines[text] = [(at_s, float(target)) for at_s, target, _ in outcome.timeline]
         say(json.dumps({"policy": text, **figures(outcome), "seconds": round(elapsed_s, 2)}))
     if options.chart is not None:
-        options.chart.write_text(draw(timelines))
+        options.chart.write_text(draw(lines, "Replicas over time"))
         say(f"drawn: {options.chart}")
     return 0
 
