@@ -60,6 +60,7 @@ class Policy:
         self._targets: Targets = {}
         self._told: Mapping[str, tuple[int, str, str]] = {}
         self._next_s = -math.inf
+        self._ledger: Any = None  # the actor lives as long as this handle
 
     def __call__(self, contexts: Contexts) -> tuple[Targets, States]:
         """Replicas for each deployment, from what the controller knows of all of them."""
@@ -126,7 +127,9 @@ class Policy:
                 ),
                 gpus_budget=None if math.isinf(self._limits.gpus) else self._limits.gpus,
             )
-            open_ledger(app_name).note.remote(decision, told != self._told)
+            if self._ledger is None:
+                self._ledger = open_ledger(app_name)
+            self._ledger.note.remote(decision, told != self._told)
         except Exception:  # a lost ledger must not stop scaling
             logger.exception("scaling decision not recorded")
         self._told = told

@@ -39,10 +39,13 @@ def ledger_name(app_name: str) -> str:
 
 
 def open_ledger(app_name: str) -> Any:  # noqa: ANN401 - an actor handle
-    """The ledger of an application, started if there is none; it ends with its starter."""
+    """The ledger of an application, started if there is none.
+
+    It ends with the handle of its starter, which should therefore be kept.
+    """
     remote: Any = ray.remote(Ledger)
     options = {"name": ledger_name(app_name), "namespace": NAMESPACE, "get_if_exists": True}
-    return remote.options(num_cpus=0, **options).remote()
+    return remote.options(num_cpus=0, max_restarts=-1, **options).remote()
 
 
 def find_ledger(app_name: str) -> Any:  # noqa: ANN401 - an actor handle

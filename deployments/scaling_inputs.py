@@ -35,15 +35,19 @@ def demand_of(
     reports: Reports = ctx.raw_metrics or {}
     now_s = ctx.current_time or 0.0
     _check_age(reports.get("busy_s", {}), now_s)
-    load = sum(rate(series) for series in reports["busy_s"].values())
     service_s = max(_latest(reports, "service_s"), default=0.0)
     own = {
         "min_replicas": ctx.capacity_adjusted_min_replicas,
         "max_replicas": ctx.capacity_adjusted_max_replicas,
         "gpu_share": max(_latest(reports, "gpu_share"), default=0.0),
     }
+    bounds = Terms(**{**own, **terms})
+    busy = sum(rate(series) for series in reports["busy_s"].values())
+    # Handing over takes time too: a replica with a request in it is not free.
+    held = min(ctx.total_running_requests, ctx.current_num_replicas * bounds.concurrency)
+    load = max(busy, held)
     return Demand(
-        terms=Terms(**{**own, **terms}),
+        terms=bounds,
         replicas=ctx.target_num_replicas,
         load=load,
         backlog_s=max(ctx.total_num_requests - load, 0.0) * service_s,
