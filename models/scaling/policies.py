@@ -27,7 +27,8 @@ class Deciding:
 
     Attributes:
         terms: Bounds and headroom.
-        trust: How much of the usual load of the coming minutes counts as expected, 0-1.
+        trust: How much of the usual load of the coming minutes counts as expected, 0-1; the load of
+            the last 90 s always does.
     """
 
     terms: Terms
@@ -43,7 +44,7 @@ class Deciding:
             terms=self.terms,
             replicas=seen.replicas,
             load=seen.load,
-            forecast=0.0 if usual is None else self.trust * usual,
+            forecast=max(seen.recent, 0.0 if usual is None else self.trust * usual),
             backlog_s=seen.backlog_s,
             cold_start_s=seen.cold_start_s,
         )

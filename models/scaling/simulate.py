@@ -4,6 +4,7 @@ import heapq
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
+from itertools import islice
 from typing import Protocol
 
 import numpy as np
@@ -16,6 +17,7 @@ from models.scaling.trace import Floats, Trace
 TICK_S = 10.0  # at this interval Ray Serve pushes its metrics
 ONGOING_S = 30.0  # over which Ray Serve averages them
 LOAD_S = 300.0  # over which the load is averaged
+RECENT_TICKS = 9  # of the load that tells a trend
 LOAD_AHEAD_S = 20.0  # between looks at what is loaded where
 POPULARITY_S = 120.0  # after which a request counts e times less
 FORGOTTEN_S = 0.01
@@ -34,6 +36,7 @@ class Observation:
         ready: Of them, able to work.
         ongoing: Requests queued or worked on, mean of 30 s.
         load: Work and loads begun, seconds per second, mean of 5 minutes.
+        recent: The same over the last 90 s.
         backlog_s: Seconds of work in the queue.
         cold_start_s: From asking for a replica until it works.
     """
@@ -43,6 +46,7 @@ class Observation:
     ready: int
     ongoing: float
     load: float
+    recent: float
     backlog_s: float
     cold_start_s: float
 
@@ -116,6 +120,11 @@ class Outcome:
 def simulate(trace: Trace, policy: Policy, world: World) -> Outcome:
     """Run a trace to its end."""
     return Simulation(trace, policy, world).run()
+
+
+def _mean_of_last(values: deque[float], count: int) -> float:
+    last = list(islice(reversed(values), count))
+    return sum(last) / len(last)
 
 
 class Simulation:
@@ -245,6 +254,7 @@ class Simulation:
             ready=len(self._fleet.alive),
             ongoing=(self._areas[-1] - self._areas[0]) / span_s,
             load=sum(self._recent) / (TICK_S * len(self._recent)),
+            recent=_mean_of_last(self._recent, RECENT_TICKS) / TICK_S,
             backlog_s=max(self._backlog_s, 0.0),
             cold_start_s=self._world.startup_s,
         )

@@ -166,7 +166,7 @@ def test_serves_own_policy_waits_before_it_changes() -> None:
     replicas, seen_at = 1, {}
     for tick in range(20):
         ongoing = 6.0 if tick < 8 else 1.0
-        observed = Observation(tick * 10.0, replicas, replicas, ongoing, 0, 0, 0)
+        observed = Observation(tick * 10.0, replicas, replicas, ongoing, 0, 0, 0, 0)
         replicas = seen_at[tick * 10] = policy(observed)
 
     assert (seen_at[20], seen_at[30]) == (1, 3)
