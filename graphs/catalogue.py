@@ -5,8 +5,8 @@ from dataclasses import dataclass, field
 
 from pydantic import BaseModel, JsonValue
 
-from models.image.render.styles import STYLES, Style
-from models.image.schema import ImageRequest, ImageResult
+from models.image.schema import ImageRequest, ImageResult, StyleCard
+from models.image.styles import style_cards
 
 
 @dataclass(frozen=True)
@@ -54,6 +54,6 @@ CATALOGUE: tuple[Entry, ...] = (
         request=ImageRequest,
         result=ImageResult,
         example={"prompt": "a chrome teapot next to two red apples on a wooden table", "seed": 7},
-        tables={"styles": Table(Style, lambda: STYLES)},
+        tables={"styles": Table(StyleCard, style_cards)},
     ),
 )

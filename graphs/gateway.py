@@ -14,6 +14,7 @@ from graphs.limits import Admission
 from graphs.principals import Doorkeeper, Principal
 from graphs.routes.assets import asset_routes
 from graphs.routes.capabilities import capability_routes
+from graphs.routes.console import console_routes
 from graphs.routes.scaling import scaling_routes
 from graphs.routes.service import service_routes
 from graphs.schema import Problem
@@ -60,6 +61,7 @@ def build_api(
     for entry in catalogue:
         api.include_router(capability_routes(entry, calls, admit))
     api.include_router(asset_routes(store, doorkeeper, admit))
+    api.include_router(console_routes())
 
     @api.get("/openapi.json", include_in_schema=False, dependencies=[Depends(admit("status"))])
     async def openapi() -> JSONResponse:

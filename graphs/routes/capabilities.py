@@ -4,6 +4,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from typing import Annotated
 
 from fastapi import APIRouter, Body, Depends, Request
+from fastapi.openapi.models import Example
 from pydantic import BaseModel
 
 from graphs.calls import Calls
@@ -26,7 +27,7 @@ def capability_routes(entry: Entry, calls: Calls, admit: Admit) -> APIRouter:
         return await calls.run(entry, body, caller.owner, request_id_of(request))
 
     # The body's type is known only here; FastAPI reads it from the annotation.
-    example = {entry.name: {"value": dict(entry.example)}}
+    example = {entry.name: Example(value=entry.example)}
     run.__annotations__["body"] = Annotated[entry.request, Body(openapi_examples=example)]
     router.post(
         entry.route, response_model=entry.result, summary=entry.title, operation_id=entry.name

@@ -10,8 +10,8 @@ from typing import Literal, Protocol, TypeAlias
 
 from pydantic import Field, computed_field
 
-from models.core.capability import Value
 from models.core.errors import InvalidInput, UnknownAsset
+from models.core.value import Value
 
 ASSET_ROUTE = "/assets/"
 CHUNK_BYTES = 256 * 1024

@@ -3,14 +3,13 @@
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol, TypeVar
+from typing import Protocol, TypeVar
 
-from pydantic import BaseModel, ConfigDict, JsonValue
+from pydantic import BaseModel, JsonValue
 
+from models.core.artifacts import ArtifactStore
 from models.core.errors import Cancelled
-
-if TYPE_CHECKING:
-    from models.core.artifacts import ArtifactStore
+from models.core.value import Value as Value
 
 LOCAL_OWNER = "local"
 
@@ -24,12 +23,6 @@ def _never() -> bool:
 
 def _silent(_fraction: float, _stage: str) -> None:
     return None
-
-
-class Value(BaseModel):
-    """Base of every request and result: frozen, and unknown fields are refused."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
 
 class ModelCard(Value):
@@ -89,7 +82,7 @@ class Setup:
         options: The capability's own settings, validated by itself.
     """
 
-    store: "ArtifactStore"
+    store: ArtifactStore
     device: str
     cache_dir: Path
     options: Mapping[str, JsonValue] = field(default_factory=dict)

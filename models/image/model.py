@@ -3,13 +3,15 @@
 import hashlib
 import time
 
+import torch
+
 from models.core.artifacts import Asset, Provenance
 from models.core.capability import ModelCard, Run, Setup, Value
 from models.core.seeds import draw_seed
-from models.image.render import Renderer, encode
-from models.image.render.styles import Style, style_named
+from models.image.render import Renderer, encode, samples_for
 from models.image.scene import Composition, SceneDiffusion
 from models.image.schema import MAX_SEED, ImageRequest, ImageResult, Picture
+from models.image.styles import Style, style_named
 
 MODEL = "scene"
 
@@ -29,6 +31,8 @@ class ImageModel:
 
     def __init__(self, setup: Setup) -> None:
         options = ImageOptions.model_validate(setup.options)
+        # The networks are small: with more threads these spend their time waiting for each other.
+        torch.set_num_threads(1)
         self._store = setup.store
         self._diffusion = SceneDiffusion.load()
         self._renderer = Renderer(options.libllvm, setup.cache_dir)
@@ -55,7 +59,7 @@ class ImageModel:
         """
         style = style_named(request.style)
         first = draw_seed() if request.seed is None else request.seed
-        timings_s = dict.fromkeys(("compose", "render", "store"), 0.0)
+        timings_s: dict[str, float] = {}
         pictures = []
         for number in range(request.n):
             run.check()
@@ -88,7 +92,7 @@ class ImageModel:
             composed.scene,
             request.width_px,
             request.height_px,
-            samples_per_pixel=self._renderer.samples(request.quality),
+            samples_per_pixel=samples_for(request.quality),
             seed=seed,
             style=style,
             cancelled=run.cancelled,
@@ -98,9 +102,10 @@ class ImageModel:
         content, media_type, extension = encode(rendering, style, request.format)
         run.check()
         asset = self._keep(content, media_type, extension, request, seed, run)
-        timings_s["compose"] += composed_at - started
-        timings_s["render"] += rendered_at - composed_at
-        timings_s["store"] += time.perf_counter() - rendered_at
+        kept_at = time.perf_counter()
+        stages = {"compose": composed_at - started, "store": kept_at - rendered_at}
+        for stage, seconds in (stages | rendering.timings_s).items():
+            timings_s[stage] = timings_s.get(stage, 0.0) + seconds
         return Picture(
             asset=asset,
             seed=seed,
@@ -127,7 +132,7 @@ class ImageModel:
             content,
             owner=run.owner,
             media_type=media_type,
-            filename=f"orrery-{seed}.{extension}",
+            filename=f"orrery-{seed}{extension}",
             provenance=Provenance(
                 capability="image",
                 backend=MODEL,

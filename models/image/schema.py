@@ -17,6 +17,12 @@ MAX_SEED = 2**31
 Hex = Annotated[str, Field(pattern=r"^#[0-9a-f]{6}$", description="sRGB colour, `#rrggbb`")]
 Unit = Annotated[float, Field(ge=0, le=1)]
 Format = Literal["png", "jpeg", "ultrahdr", "avif", "exr"]
+StyleName = Literal[
+    "photo", "studio", "clay", "noir", "golden-hour", "moonlight", "pastel", "vivid", "toy",
+    "porcelain", "gilded", "crystal", "vintage",
+]  # fmt: skip
+ModelName = Literal["scene"]
+Quality = Literal["draft", "standard", "high"]
 LightName = Literal["sun", "sky", "studio", "sunset", "night"]
 
 
@@ -99,13 +105,13 @@ class ImageRequest(Value):
         examples=["a chrome teapot on a wooden table next to two red apples"],
     )
     scene: Scene | None = Field(None, description="drawn instead of the prompt where given")
-    style: str = Field("photo", max_length=40, description="see /api/v1/image/styles")
-    model: str = Field("scene", max_length=200, description="see /api/v1/image/models")
+    style: StyleName = Field("photo", description="see /api/v1/image/styles")
+    model: ModelName = Field("scene", description="see /api/v1/image/models")
     size: str = Field("512x512", pattern=r"^\d{1,5}x\d{1,5}$", description="width x height, pixels")
     n: int = Field(1, ge=1, le=MAX_IMAGES)
     seed: int | None = Field(None, ge=0, lt=MAX_SEED, description="drawn at random if absent")
     format: Format = "png"
-    quality: Literal["draft", "standard", "high"] = "standard"
+    quality: Quality = "standard"
 
     @field_validator("size")
     @classmethod
@@ -132,6 +138,13 @@ class ImageRequest(Value):
         return int(self.size.split("x")[1])
 
 
+class StyleCard(Value):
+    """A look that requests may ask for."""
+
+    name: StyleName
+    description: str
+
+
 class Picture(Value):
     """One picture, with all that is needed to draw it again."""
 
@@ -146,8 +159,8 @@ class ImageResult(Value):
     """The pictures, and how they came to be."""
 
     images: tuple[Picture, ...]
-    model: str
-    style: str
+    model: ModelName
+    style: StyleName
     weights_sha256: str
     renderer: str = Field(description="path tracer variant")
     samples_per_pixel: int

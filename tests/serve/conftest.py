@@ -104,7 +104,9 @@ def probe_config(folder: Path, **deployment: Any) -> Path:
     config = yaml.safe_load((ROOT / "serve_config.yaml").read_text())
     application = config["applications"][0]
     application["import_path"] = "tests.serve.probe_app:build"
-    application["args"] = {"resources": {"gateway": {"num_cpus": 0.1}, "probe": {"num_cpus": 0.1}}}
+    application["args"] = {
+        "resources": {"gateway": {"num_cpus": 0.1}, "probe": {"num_cpus": 0.1, "num_gpus": 0.5}}
+    }
     gateway = next(d for d in application["deployments"] if d["name"] == "gateway")
     probe = {
         "name": "probe",

@@ -121,6 +121,23 @@ def test_with_keys_the_service_starts_and_asks_for_them(scratch: Path) -> None:
     assert key not in "".join(service.printed)
 
 
+def test_the_same_file_takes_its_share_of_a_gpu_where_there_is_one(scratch: Path) -> None:
+    service = Service(
+        probe_config(scratch),
+        free_port(),
+        scratch / "gpu",
+        environment={"RAY_OVERRIDE_RESOURCES": '{"GPU": 1}'},
+    ).start()
+    try:
+        service.wait_until_ready()
+        with service.client() as client:
+            probe = client.get("/status").json()["deployments"]["probe"]
+    finally:
+        service.stop()
+
+    assert probe["num_gpus"] == 0.5
+
+
 def test_a_faulty_configuration_ends_with_the_reason(scratch: Path) -> None:
     config = probe_config(scratch)
     broken = scratch / "broken.yaml"

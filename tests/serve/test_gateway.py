@@ -52,6 +52,7 @@ def test_alive_ready_and_described(service: Service) -> None:
     assert status["deployments"]["probe"]["state"] == "HEALTHY"
     assert status["deployments"]["probe"]["replicas"] == 1
     assert status["deployments"]["probe"]["models"][0]["weights_sha256"] == "0" * 64
+    assert status["deployments"]["probe"]["num_gpus"] == 0
     assert services[0]["route"] in schema["paths"]
 
 

@@ -1,0 +1,65 @@
+"""Run every benchmark that needs no data and write the README's table: `python -m benchmarks`."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[1]
+START, END = "<!-- measured -->", "<!-- /measured -->"
+ROWS: dict[str, tuple[tuple[str, tuple[str, ...]], ...]] = {
+    "image_scene": (
+        ("prompts of unseen combinations and another grammar: right class", ("class_accuracy",)),
+        ("right material", ("material_accuracy",)),
+        ("right count", ("count_accuracy",)),
+        ("right spatial relation", ("relation_accuracy",)),
+        ("named colour within ΔE2000 12", ("named_colour_within_12",)),
+        ("colour and object words never seen in training", ("unseen_words_accuracy",)),
+        ("CPU seconds of a 512 x 512 picture, with libLLVM", ("cpu_s_512_llvm",)),
+        ("the same without libLLVM", ("cpu_s_512_scalar",)),
+    ),
+    "gateway": (
+        ("no-op request, bare uvicorn: CPU ms, p50 ms, p99 ms", (
+            "uvicorn_cpu_ms_per_request", "uvicorn_p50_ms", "uvicorn_p99_ms")),
+        ("through the gateway, default proxy", (
+            "default_cpu_ms_per_request", "default_p50_ms", "default_p99_ms")),
+        ("through the gateway, HAProxy", (
+            "haproxy_cpu_ms_per_request", "haproxy_p50_ms", "haproxy_p99_ms")),
+    ),
+}  # fmt: skip
+
+
+def main() -> None:
+    """Measure and rewrite the table."""
+    lines = ["| what | measured |", "|---|---|"]
+    machine = ""
+    for name, rows in ROWS.items():
+        figures = measured(name)
+        machine = f"{figures['cores']} cores of {figures['cpu']}"
+        lines += [
+            f"| {label} | {' / '.join(str(figures[key]) for key in keys)} |" for label, keys in rows
+        ]
+    readme = ROOT / "README.md"
+    text = readme.read_text()
+    head, rest = text.split(START)
+    tail = rest.split(END)[1]
+    table = "\n".join(lines)
+    readme.write_text(f"{head}{START}\nOn {machine}:\n\n{table}\n{END}{tail}")
+    print(table)
+
+
+def measured(name: str) -> dict[str, float | str]:
+    """The last line of a benchmark."""
+    child = subprocess.run(
+        [sys.executable, "-m", f"benchmarks.{name}"],
+        cwd=ROOT,
+        stdout=subprocess.PIPE,
+        text=True,
+        check=True,
+    )
+    figures: dict[str, float | str] = json.loads(child.stdout.strip().splitlines()[-1])
+    return figures
+
+
+if __name__ == "__main__":
+    main()
