@@ -1,5 +1,11 @@
 """Replicas follow the load, GPUs are shared, and each change is explained; real Ray."""
 
+import contextlib
+import json
+import os
+import subprocess
+import sys
+import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -7,10 +13,12 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 import yaml
 
-from tests.serve.conftest import Service, free_port, probe_config
+from tests.serve.conftest import ROOT, Service, free_port, probe_config
+from tests.serve.gpu_node import HEAD_ID
 
 pytestmark = [pytest.mark.serve, pytest.mark.timeout(300)]
 PROBE = "/api/v1/probe"
@@ -141,3 +149,42 @@ def test_two_capabilities_share_one_gpu_by_priority(scratch: Path) -> None:
     assert "shared by priority" in short["reason"]
     assert "a higher priority shrinks" in short["would_change"][0]
     assert turned["probe"]["replicas"] == 1
+
+
+def test_a_gpu_node_joins_from_zero_serves_and_leaves() -> None:
+    with tempfile.TemporaryDirectory(prefix="r") as folder:  # short: Ray's sockets lie below
+        environment = {
+            "AUTOSCALER_UPDATE_INTERVAL_S": "1",
+            "PYTHONPATH": str(ROOT),
+            "RAY_AUTH_MODE": "disabled",
+            "RAY_CLOUD_INSTANCE_ID": HEAD_ID,
+            "RAY_FAKE_CLUSTER": "1",
+            "RAY_OVERRIDE_NODE_ID_FOR_TESTING": HEAD_ID,
+            "RAY_enable_autoscaler_v2": "1",
+        }
+        command = [sys.executable, "-m", "tests.serve.gpu_node", folder, str(free_port())]
+        process = subprocess.Popen(
+            command,
+            cwd=ROOT,
+            env={**os.environ, **environment},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            start_new_session=True,
+        )
+        try:
+            printed, said = process.communicate(timeout=150)
+        finally:
+            end_session(process.pid)
+    assert process.returncode == 0, said
+    seen = json.loads(printed.splitlines()[-1])
+
+    assert (seen["before"], seen["during"], seen["share"]) == (0, 1, 0.25)
+
+
+def end_session(leader: int) -> None:
+    """End what a process started, and no other."""
+    for process in psutil.process_iter():
+        with contextlib.suppress(psutil.Error, ProcessLookupError):
+            if os.getsid(process.pid) == leader:
+                process.kill()
