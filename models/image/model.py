@@ -35,7 +35,7 @@ class ImageModel:
         torch.set_num_threads(1)
         self._store = setup.store
         self._diffusion = SceneDiffusion.load()
-        self._renderer = Renderer(options.libllvm, setup.cache_dir)
+        self._renderer = Renderer(options.libllvm, setup.cache_dir, setup.device)
         self._renderer.warm_up()
 
     def cards(self) -> tuple[ModelCard, ...]:
@@ -45,7 +45,7 @@ class ImageModel:
                 name=MODEL,
                 version=self._diffusion.version,
                 weights_sha256=self._diffusion.weights_sha256,
-                device=f"cpu, {self._renderer.variant}",
+                device=self._renderer.variant,
                 reason=" ".join(self._renderer.degraded) or None,
             ),
         )

@@ -17,6 +17,7 @@ from models.core.capability import Run, Setup
 from models.core.errors import CapabilityError
 from models.core.local_store import LocalArtifactStore
 from models.scaling.record import NodeLoad, ScalingHistory
+from models.workflow.contract import Engine
 from tests.probe import PROBE, Probe
 
 Failures = list[Exception]
@@ -63,6 +64,7 @@ class Api:
     store: LocalArtifactStore
     backend: InProcess
     max_body_bytes: int = 4096
+    engine: Engine | None = None
 
     def client(
         self, keys_file: Path | None = None, peer: str = "127.0.0.1", host: str = "localhost"
@@ -74,6 +76,7 @@ class Api:
             Doorkeeper(keys_file, ("localhost", "127.0.0.1", "[::1]")),
             version="0",
             max_body_bytes=self.max_body_bytes,
+            engine=self.engine,
         )
         transport = httpx.ASGITransport(app, client=(peer, 40000))
         return httpx.AsyncClient(transport=transport, base_url=f"http://{host}:8000")

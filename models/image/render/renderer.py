@@ -16,7 +16,7 @@ from models.image.render.denoise import Denoise, find_denoiser
 from models.image.render.lights import MOODS, environment
 from models.image.render.rendering import Rendering
 from models.image.render.tracer import BlockTracer, Job, Tracer, WaveTracer
-from models.image.render.variant import Variant, announce_library, find_library
+from models.image.render.variant import Variant, announce_library, find_library, gpu_renders
 from models.image.render.view import fit
 from models.image.render.world import pieces, unit_triangles
 from models.image.schema import Material, Quality, Scene, SceneObject
@@ -40,18 +40,27 @@ class Renderer:
     Args:
         libllvm: Path of the only libLLVM to try; installed ones are searched where absent.
         cache_dir: Remembers which libLLVM works.
+        device: `cuda` traces on the GPU, where its driver can.
 
     Attributes:
         variant: Back end in use.
         degraded: What the machine lacks, what that costs and what to do about it.
     """
 
-    def __init__(self, libllvm: str | None = None, cache_dir: Path | None = None) -> None:
-        library = find_library(libllvm, cache_dir)
-        self.variant: Variant = "llvm_ad_rgb" if library else "scalar_rgb"
+    def __init__(
+        self,
+        libllvm: str | None = None,
+        cache_dir: Path | None = None,
+        device: str = "cpu",
+    ) -> None:
+        on_gpu = device == "cuda" and gpu_renders()
+        library = None if on_gpu else find_library(libllvm, cache_dir)
+        self.variant: Variant = (
+            "cuda_ad_rgb" if on_gpu else "llvm_ad_rgb" if library else "scalar_rgb"
+        )
         self._tracer = _tracer(self.variant, library)
         self._denoise = find_denoiser()
-        self.degraded = _missing(library, self._denoise)
+        self.degraded = _missing(self.variant, device, self._denoise)
 
     def samples(self, quality: Quality) -> int:
         """Samples per pixel of a quality on this machine: more without a denoiser."""
@@ -152,12 +161,17 @@ def _tracer(variant: Variant, library: str | None) -> Tracer:
     mitsuba.set_variant(variant)
     if variant == "scalar_rgb":
         return BlockTracer(mitsuba)
-    return WaveTracer(mitsuba, importlib.import_module("drjit"))
+    return WaveTracer(mitsuba, importlib.import_module("drjit"), variant)
 
 
-def _missing(library: str | None, denoise: Denoise | None) -> tuple[str, ...]:
+def _missing(variant: Variant, device: str, denoise: Denoise | None) -> tuple[str, ...]:
     sentences = []
-    if not library:
+    if device == "cuda" and variant != "cuda_ad_rgb":
+        sentences.append(
+            "the GPU cannot trace rays (OptiX is missing or too old): the processor does; "
+            "install the driver with its OptiX libraries"
+        )
+    if variant == "scalar_rgb":
         sentences.append(
             "no usable libLLVM was found: rendering takes about twice as long; "
             "install Debian's libllvm19 or newer, or give the path of a libLLVM"

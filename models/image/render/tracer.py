@@ -9,6 +9,7 @@ import numpy as np
 from models.image.render.colors import Pixels
 from models.image.render.mesh import Floats
 from models.image.render.stage import Loaded, Mitsuba, load
+from models.image.render.variant import Variant
 from models.image.render.view import View
 from models.image.render.world import Piece
 from models.image.schema import Scene
@@ -21,6 +22,8 @@ Lazy = Any
 """Arrays that DrJit has yet to compute."""
 BRIGHTEST = 16.0
 """Radiance at which one sample is clamped, white paper being 1: kills fireflies."""
+WAVE_RAYS: dict[Variant, int] = {"cuda_ad_rgb": 1 << 22, "llvm_ad_rgb": 3 << 16}
+"""Rays between two looks at whether anybody still waits."""
 GUIDE_SAMPLES = 3
 CHANNELS = 10
 """Colour, albedo, normal, depth."""
@@ -79,16 +82,16 @@ class WaveTracer:
     compiled into the kernel: a new camera or size would compile again.
     """
 
-    wave_rays = 3 << 16
-
-    def __init__(self, mi: Mitsuba, dr: Drjit) -> None:
+    def __init__(self, mi: Mitsuba, dr: Drjit, variant: Variant) -> None:
         self._mi = mi
         self._dr = dr
+        self._variant = variant
+        self.wave_rays = WAVE_RAYS[variant]
 
     def trace(self, job: Job, step: Step) -> Pixels:
         """See `Tracer`."""
         step(0.0)
-        self._mi.set_variant("llvm_ad_rgb")
+        self._mi.set_variant(self._variant)
         stage = load(self._mi, job.scene, job.parts, path_integrator())
         step(0.0)
         out = np.empty((job.height_px, job.width_px, CHANNELS), np.float32)

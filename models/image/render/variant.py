@@ -10,7 +10,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Literal
 
-Variant = Literal["llvm_ad_rgb", "scalar_rgb"]
+Variant = Literal["cuda_ad_rgb", "llvm_ad_rgb", "scalar_rgb"]
 
 PROBE_TIMEOUT_S = 60
 LIBRARY_VARIABLE = "DRJIT_LIBLLVM_PATH"
@@ -27,10 +27,15 @@ PROBE = """
 import sys
 sys.path[:] = {path!r}
 import mitsuba as mi
-mi.set_variant("llvm_ad_rgb")
+mi.set_variant({variant!r})
 picture = mi.render(mi.load_dict(mi.cornell_box()), spp=1)
 assert float(picture.array[0]) >= 0
 """
+
+
+def gpu_renders() -> bool:
+    """Whether the CUDA back end draws a picture here, tried in a child process."""
+    return _renders("cuda_ad_rgb", {})
 
 
 def find_library(chosen: str | None, cache_dir: Path | None = None) -> str | None:
@@ -50,11 +55,11 @@ def find_library(chosen: str | None, cache_dir: Path | None = None) -> str | Non
 def _proven(library: str, cache_dir: Path | None) -> bool:
     """Whether the library rendered before, or else does now; a failure may pass, so is not kept."""
     if cache_dir is None or not Path(library).is_file():
-        return _renders(library)
+        return _renders("llvm_ad_rgb", {LIBRARY_VARIABLE: library})
     stamp = f"{library} {Path(library).stat().st_mtime_ns} {version('mitsuba')}"
     proof = cache_dir / f"libllvm-{hashlib.sha256(stamp.encode()).hexdigest()[:16]}"
     if not proof.exists():
-        if not _renders(library):
+        if not _renders("llvm_ad_rgb", {LIBRARY_VARIABLE: library}):
             return False
         proof.write_text(stamp)
     return True
@@ -74,9 +79,9 @@ def _major(library: str) -> int:
     return int(numbers[0]) if numbers else 0
 
 
-def _renders(library: str) -> bool:
-    command = [sys.executable, "-c", PROBE.format(path=sys.path)]
-    environment = {**child_environment(), LIBRARY_VARIABLE: library}
+def _renders(variant: Variant, environment: dict[str, str]) -> bool:
+    command = [sys.executable, "-c", PROBE.format(path=sys.path, variant=variant)]
+    environment = {**child_environment(), **environment}
     try:
         child = subprocess.run(  # noqa: S603  # our own interpreter and a constant programme
             command, env=environment, capture_output=True, timeout=PROBE_TIMEOUT_S, check=False

@@ -10,6 +10,9 @@ from models.image.schema import Camera
 
 FILL = 0.74
 """Share of the half frame that the objects may reach, at framing 1."""
+INSIDE = 0.98
+"""What lowering the objects and keeping the eye above the ground may leave of the half frame."""
+STEP_BACK, MAX_STEPS_BACK = 1.06, 60
 LOWERED = 0.05
 """How far below the middle the objects sit, in half frames."""
 
@@ -56,7 +59,8 @@ def fit(camera: Camera, points: Pixels, width_px: int, height_px: int) -> View:
     """Place the camera so that the points fill the frame.
 
     In each direction of the frame the nearest distance and the shift follow from the two
-    extreme points in closed form; the farther of the two distances serves both.
+    extreme points in closed form; the farther of the two distances serves both. Close framing
+    may cut objects; otherwise the camera steps back until none is.
 
     Args:
         camera: Direction, field of view (of the shorter side) and framing.
@@ -76,6 +80,24 @@ def fit(camera: Camera, points: Pixels, width_px: int, height_px: int) -> View:
         _span(local @ axis, depth, t * fill) for axis, t in zip((right, up), tangents, strict=True)
     ]
     distance = max(*(needed for needed, _ in spans), float(-depth.min()) + 0.2)
+    for _ in range(MAX_STEPS_BACK):
+        view = _at(distance, centre, local, depth, tangents, (right, up, ahead))
+        if camera.framing < 1 or np.abs(view.projected(points)).max() <= INSIDE:
+            break
+        distance *= STEP_BACK
+    return view
+
+
+def _at(
+    distance: float,
+    centre: Floats,
+    local: Floats,
+    depth: Floats,
+    tangents: tuple[float, float],
+    axes: tuple[Floats, Floats, Floats],
+) -> View:
+    """The view from a distance, the objects a little below the middle, the eye above the ground."""
+    right, up, ahead = axes
     slack = [
         _centred(local @ axis, depth, t, distance)
         for axis, t in zip((right, up), tangents, strict=True)

@@ -33,7 +33,7 @@ SCENE = Scene(
 def tracer() -> Renderer:
     """The slower back end: it needs nothing installed and compiles nothing."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(renderer, "find_library", lambda _chosen: None)
+        patch.setattr(renderer, "find_library", lambda _chosen, _cache_dir: None)
         return Renderer()
 
 
@@ -101,7 +101,7 @@ def test_progress_rises_to_one(tracer: Renderer) -> None:
 def test_without_a_denoiser_more_samples_are_traced_and_said(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(renderer, "find_library", lambda _chosen: None)
+    monkeypatch.setattr(renderer, "find_library", lambda _chosen, _cache_dir: None)
     monkeypatch.setattr(renderer, "find_denoiser", lambda: None)
     bare = Renderer()
     result = bare.render(SCENE, 16, 16, 2, 0, PHOTO)

@@ -46,8 +46,8 @@ def test_a_library_that_rendered_is_not_tried_again(
     library.write_bytes(b"")
     tried: list[str] = []
 
-    def renders(path: str) -> bool:
-        tried.append(path)
+    def renders(_variant: str, environment: dict[str, str]) -> bool:
+        tried.append(environment[variant.LIBRARY_VARIABLE])
         return len(tried) > 1
 
     monkeypatch.setattr(variant, "_renders", renders)
