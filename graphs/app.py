@@ -17,11 +17,12 @@ from deployments.node_address import bind_to_node_address
 from deployments.orchestrator import Orchestrator, OrchestratorSpec
 from deployments.replica import Replica, ReplicaReport, ReplicaSpec
 from graphs import __version__
-from graphs.calls import Calls, DeploymentState
+from graphs.calls import Calls, DeploymentState, ScalingState
 from graphs.catalogue import CATALOGUE, Entry
 from graphs.gateway import build_api
 from graphs.orchestra import RemoteEngine
 from graphs.principals import Doorkeeper
+from graphs.scaling_state import read_scaling
 from graphs.settings import Settings
 from graphs.steps import CapabilitySteps
 from models.core.stores import open_store
@@ -132,6 +133,10 @@ class RayBackend:
                 self._states = await asyncio.to_thread(self._ask)
                 self._states_at_s = now_s
         return self._states
+
+    async def scaling(self) -> ScalingState:
+        """What the autoscaling policy decided and saw."""
+        return await read_scaling(self._app_name)
 
     def _ask(self) -> Mapping[str, DeploymentState]:
         application = serve.status().applications.get(self._app_name)

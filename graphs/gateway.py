@@ -15,6 +15,7 @@ from graphs.principals import Doorkeeper, Principal
 from graphs.routes.assets import asset_routes
 from graphs.routes.capabilities import capability_routes
 from graphs.routes.console import console_routes
+from graphs.routes.scaling import scaling_routes
 from graphs.routes.service import service_routes
 from graphs.routes.tasks import task_routes
 from graphs.schema import Problem
@@ -61,6 +62,7 @@ def build_api(
         return principal
 
     api.include_router(service_routes(catalogue, calls, version, admit))
+    api.include_router(scaling_routes(calls, admit))
     for entry in catalogue:
         api.include_router(capability_routes(entry, calls, admit, engine))
     if engine is not None:

@@ -9,17 +9,21 @@ import pytest
 from pydantic import BaseModel
 
 from deployments.replica import ReplicaReport
-from graphs.calls import Calls, DeploymentState
+from graphs.calls import Calls, DeploymentState, ScalingState
 from graphs.catalogue import Entry
 from graphs.gateway import build_api
 from graphs.principals import Doorkeeper
 from models.core.capability import Run, Setup
 from models.core.errors import CapabilityError
 from models.core.local_store import LocalArtifactStore
+from models.scaling.record import NodeLoad, ScalingHistory
 from models.workflow.contract import Engine
 from tests.probe import PROBE, Probe
 
 Failures = list[Exception]
+IDLE = ScalingState(
+    None, ScalingHistory(decisions=()), NodeLoad(name="ab", cpu=0.5, memory=0.25, disk=0.75), 2, 1.5
+)
 
 
 @dataclass
@@ -30,6 +34,7 @@ class InProcess:
     failures: Failures = field(default_factory=list)
     states: dict[str, DeploymentState] = field(default_factory=dict)
     runs: int = 0
+    scaled: ScalingState = IDLE
 
     async def run(self, entry: Entry, request: BaseModel, owner: str, request_id: str) -> object:
         self.runs += 1
@@ -47,6 +52,9 @@ class InProcess:
 
     async def deployments(self) -> Mapping[str, DeploymentState]:
         return self.states
+
+    async def scaling(self) -> ScalingState:
+        return self.scaled
 
 
 @dataclass
