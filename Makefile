@@ -26,9 +26,10 @@ $(STAMP): pyproject.toml constraints.txt
 serve: install ## start the service; PORT=9000 HOST=0.0.0.0 change where
 	@exec $(BIN)/orrery serve $(if $(PORT),--port $(PORT)) $(if $(HOST),--host $(HOST))
 
-test: install ## run every test: units first, then real Ray
-	$(BIN)/python -m pytest tests/unit tests/contract tests/api
-	$(BIN)/python -m pytest tests/serve
+test: install ## run every test: units first, then real databases, real Ray, a real browser
+	$(BIN)/python -m pytest tests/unit
+	$(BIN)/python -m pytest tests/contract tests/api tests/workflow
+	$(BIN)/python -m pytest tests/serve tests/browser
 
 check: install ## lint, format, types, layers, dependencies, dead code, spelling
 	$(BIN)/ruff check .

@@ -20,14 +20,14 @@ SHOTS: tuple[tuple[str, str, int], ...] = (
     ("a small red car in front of a white house at sunset", "photo", 3),
     ("three glass bottles and a green vase in a studio", "photo", 4),
     ("a blue rocket behind two orange candles at night", "photo", 7),
-    ("a red mushroom between two yellow mushrooms on a sunny day", "photo", 1),
-    ("a gold star to the left of a turquoise heart, seen from above", "studio", 2),
-    ("a snowman beside a dark green tree", "pastel", 5),
+    ("a red mushroom between two yellow mushrooms on a mossy green ground, noon", "photo", 1),
+    ("a gold star next to a red heart on a navy blue floor", "studio", 3),
+    ("a snowman beside a forest green tree", "photo", 5),
     ("a sailing boat next to a stone tower", "golden-hour", 6),
-    ("five crystal spheres in a row", "crystal", 8),
+    ("five crystal spheres in a row on a teal floor", "crystal", 8),
     ("a wooden barrel and a crate with a lamp on top of it", "moonlight", 9),
-    ("a pink gem on a stack of books", "vivid", 10),
-    ("a cube, a cone and a torus", "clay", 11),
+    ("a pink gem on a purple book on a peach floor", "vivid", 10),
+    ("a teapot, two mugs and a bowl", "porcelain", 12),
 )
 """Prompt, style and seed."""
 
@@ -39,7 +39,7 @@ def drawn(
     prompt, name, seed = shot
     style = style_named(name)
     scene = diffusion.compose(prompt, seed).scene
-    rendering = renderer.render(scene, side_px, side_px, samples_for("standard"), seed, style)
+    rendering = renderer.render(scene, side_px, side_px, samples_for("high"), seed, style)
     content, _, _ = encode(rendering, style, "png")
     print(prompt, file=sys.stderr)
     return Image.open(io.BytesIO(content))

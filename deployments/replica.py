@@ -16,6 +16,8 @@ from pydantic import BaseModel, JsonValue
 
 from deployments.logs import join_serve_log
 from deployments.node_address import bind_to_node_address
+from deployments.node_metrics import measure_node, name_as_number
+from deployments.work import Work
 from models.core.capability import Capability, ModelCard, Run, Setup
 from models.core.device import cap_memory, choose_device
 from models.core.errors import Cancelled, CapabilityError
@@ -78,6 +80,7 @@ class Replica:
         # Built in the thread that runs it: some renderers keep state per thread.
         self._capability: Capability[Any, BaseModel] = self._worker.submit(self._build).result()
         self._running = 0
+        self._work = Work()
         logger.info(
             "replica ready",
             extra={
@@ -128,10 +131,24 @@ class Replica:
     def _answer(self, request: BaseModel, run: Run) -> BaseModel | CapabilityError:
         if run.cancelled():
             return Cancelled("the caller left before the work began")
-        try:
-            return self._capability.run(request, run)
-        except CapabilityError as error:
-            return error
+        with self._work:
+            try:
+                return self._capability.run(request, run)
+            except CapabilityError as error:
+                return error
+
+    async def record_autoscaling_stats(self) -> dict[str, float]:
+        """What the autoscaling policy is told of this replica and its machine; numbers alone."""
+        node = await asyncio.to_thread(measure_node, self._spec.cache_dir)
+        return {
+            "busy_s": self._work.busy_s(),
+            "service_s": self._work.service_s,
+            "gpu_share": self._spec.num_gpus,
+            "node": name_as_number(node.name),
+            "cpu": node.cpu,
+            "memory": node.memory,
+            "disk": node.disk,
+        }
 
     async def report(self) -> ReplicaReport:
         """What this replica serves and how long it has run."""

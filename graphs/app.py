@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import Any, TypeAlias
 
 import ray
@@ -13,18 +14,24 @@ from starlette.types import ASGIApp
 
 from deployments.logs import join_serve_log
 from deployments.node_address import bind_to_node_address
+from deployments.orchestrator import Orchestrator, OrchestratorSpec
 from deployments.replica import Replica, ReplicaReport, ReplicaSpec
 from graphs import __version__
-from graphs.calls import Calls, DeploymentState
+from graphs.calls import Calls, DeploymentState, ScalingState
 from graphs.catalogue import CATALOGUE, Entry
 from graphs.gateway import build_api
+from graphs.orchestra import RemoteEngine
 from graphs.principals import Doorkeeper
+from graphs.scaling_state import read_scaling
 from graphs.settings import Settings
+from graphs.steps import CapabilitySteps
 from models.core.stores import open_store
+from models.workflow.options import EngineOptions
 
 Handle: TypeAlias = DeploymentHandle[Any]
 
 GATEWAY = "gateway"
+ORCHESTRATOR = "orchestrator"
 REPORT_TIMEOUT_S = 5.0
 STATES_FRESH_S = 0.5
 
@@ -48,7 +55,8 @@ def assemble(catalogue: Sequence[Entry], settings: Settings) -> Application:
     gateway = serve.deployment(
         name=GATEWAY, ray_actor_options={"num_cpus": share.num_cpus, "num_gpus": 0}
     )(serve.ingress()(Gateway))
-    return gateway.bind(tuple(catalogue), settings, handles)
+    orchestrator = _bind_orchestrator(catalogue, settings, handles)
+    return gateway.bind(tuple(catalogue), settings, handles, orchestrator)
 
 
 def _gpus_in_cluster() -> float:
@@ -70,6 +78,24 @@ def _bind(entry: Entry, settings: Settings, use_gpus: bool) -> Application:
     )
     options = {"num_cpus": share.num_cpus, "num_gpus": num_gpus}
     return serve.deployment(name=entry.name, ray_actor_options=options)(Replica).bind(spec)
+
+
+def _bind_orchestrator(
+    catalogue: Sequence[Entry], settings: Settings, handles: Mapping[str, Application]
+) -> Application:
+    share = settings.resources_of(ORCHESTRATOR)
+    spec = OrchestratorSpec(
+        engine=EngineOptions(settings.runs, min_free_bytes=settings.min_free_bytes),
+        store=settings.store,
+        min_free_bytes=settings.min_free_bytes,
+    )
+    options = {"num_cpus": share.num_cpus, "num_gpus": 0}
+    deployment = serve.deployment(name=ORCHESTRATOR, ray_actor_options=options)(Orchestrator)
+    return deployment.bind(spec, partial(_steps, tuple(catalogue)), handles)
+
+
+def _steps(catalogue: Sequence[Entry], handles: Mapping[str, Handle]) -> CapabilitySteps:
+    return CapabilitySteps(catalogue, Calls(RayBackend(handles)))
 
 
 class RayBackend:
@@ -108,6 +134,10 @@ class RayBackend:
                 self._states_at_s = now_s
         return self._states
 
+    async def scaling(self) -> ScalingState:
+        """What the autoscaling policy decided and saw."""
+        return await read_scaling(self._app_name)
+
     def _ask(self) -> Mapping[str, DeploymentState]:
         application = serve.status().applications.get(self._app_name)
         if application is None:
@@ -132,12 +162,14 @@ class Gateway:
         catalogue: Sequence[Entry],
         settings: Settings,
         handles: Mapping[str, Handle],
+        orchestrator: Handle,
     ) -> None:
         bind_to_node_address()
         join_serve_log()
         self._catalogue = catalogue
         self._settings = settings
         self._handles = handles
+        self._orchestrator = orchestrator
 
     def __serve_build_asgi_app__(self) -> ASGIApp:
         """Build the routes in the replica; Serve calls this after the constructor."""
@@ -149,4 +181,5 @@ class Gateway:
             Doorkeeper(settings.keys_file, settings.allow_hosts),
             version=__version__,
             max_body_bytes=settings.max_body_bytes,
+            engine=RemoteEngine(self._orchestrator),
         )

@@ -14,6 +14,7 @@ from ray.serve.exceptions import BackPressureError, DeploymentUnavailableError
 from deployments.replica import ReplicaReport
 from graphs.catalogue import Entry
 from models.core.errors import CapabilityError, CapacityExceeded, UpstreamUnavailable
+from models.scaling.record import NodeLoad, ScalingDecision, ScalingHistory
 
 logger = logging.getLogger(__name__)
 
@@ -37,6 +38,10 @@ class Backend(Protocol):
         """State of every deployment of the application, by name."""
         ...
 
+    def scaling(self) -> Awaitable["ScalingState"]:
+        """What the autoscaling policy decided and saw."""
+        ...
+
 
 @dataclass(frozen=True)
 class DeploymentState:
@@ -46,6 +51,17 @@ class DeploymentState:
     message: str
     running_replicas: int
     target_replicas: int
+
+
+@dataclass(frozen=True)
+class ScalingState:
+    """What the autoscaling policy decided, and the machines as they are now."""
+
+    latest: ScalingDecision | None
+    history: ScalingHistory
+    gateway_node: NodeLoad
+    gpus: float
+    gpus_free: float
 
 
 class Pace:
@@ -142,3 +158,7 @@ class Calls:
     async def deployments(self) -> Mapping[str, DeploymentState]:
         """State of every deployment."""
         return await self._backend.deployments()
+
+    async def scaling(self) -> ScalingState:
+        """What the autoscaling policy decided and saw."""
+        return await self._backend.scaling()

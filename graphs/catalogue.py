@@ -32,6 +32,8 @@ class Entry:
         result: Reply of the POST.
         example: A request worth pasting: shown by OpenAPI, run by the contract tests.
         idempotent: The same request may be run again after a replica died under it.
+        deterministic: Equal requests give equal results (where there is a seed, with the same
+            seed), so that workflows may remember them.
         tables: Further GET routes, `/api/v1/{name}/{key}`.
     """
 
@@ -43,6 +45,7 @@ class Entry:
     result: type[BaseModel]
     example: Mapping[str, JsonValue]
     idempotent: bool = True
+    deterministic: bool = False
     tables: dict[str, Table] = field(default_factory=dict)
 
 
@@ -54,6 +57,7 @@ CATALOGUE: tuple[Entry, ...] = (
         model="models.image.model:ImageModel",
         request=ImageRequest,
         result=ImageResult,
+        deterministic=True,
         example={"prompt": "a chrome teapot next to two red apples on a wooden table", "seed": 7},
         tables={"styles": Table(StyleCard, style_cards)},
     ),

@@ -15,9 +15,13 @@ from graphs.principals import Doorkeeper, Principal
 from graphs.routes.assets import asset_routes
 from graphs.routes.capabilities import capability_routes
 from graphs.routes.console import console_routes
+from graphs.routes.scaling import scaling_routes
 from graphs.routes.service import service_routes
+from graphs.routes.tasks import task_routes
 from graphs.schema import Problem
+from graphs.steps import CapabilitySteps
 from models.core.artifacts import ArtifactStore
+from models.workflow.contract import Engine
 
 SUMMARY = "Self-hosted AI services on one Ray Serve cluster"
 
@@ -30,6 +34,7 @@ def build_api(
     *,
     version: str,
     max_body_bytes: int,
+    engine: Engine | None = None,
 ) -> FastAPI:
     """The whole application, ready for any ASGI server.
 
@@ -40,6 +45,7 @@ def build_api(
         doorkeeper: Tells who calls.
         version: Of the product.
         max_body_bytes: Longest request body.
+        engine: Runs workflows; without one there are none.
     """
     # FastAPI's own documentation pages load scripts from elsewhere and know no keys.
     api = FastAPI(title="Orrery", version=version, openapi_url=None)
@@ -56,8 +62,11 @@ def build_api(
         return principal
 
     api.include_router(service_routes(catalogue, calls, version, admit))
+    api.include_router(scaling_routes(calls, admit))
     for entry in catalogue:
-        api.include_router(capability_routes(entry, calls, admit))
+        api.include_router(capability_routes(entry, calls, admit, engine))
+    if engine is not None:
+        api.include_router(task_routes(engine, CapabilitySteps(catalogue, calls), admit))
     api.include_router(asset_routes(store, doorkeeper, admit))
     api.include_router(console_routes())
 

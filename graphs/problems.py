@@ -13,6 +13,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from models.core import errors
 from models.core.errors import CapabilityError
+from models.workflow.calls import Overdue, Poisoned
 
 logger = logging.getLogger(__name__)
 
@@ -81,6 +82,8 @@ PROBLEMS: tuple[type[CapabilityError], ...] = (
     errors.UpstreamUnavailable,
     errors.ModelUnavailable,
     errors.StorageFull,
+    Overdue,
+    Poisoned,
 )
 
 

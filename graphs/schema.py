@@ -40,6 +40,7 @@ class Service(Value):
     title: str
     route: str
     models_route: str
+    uses: str = Field(description="its name in workflows")
     tables: tuple[str, ...]
 
 
@@ -79,3 +80,37 @@ class Status(Value):
     uptime_s: float
     ready: bool
     deployments: dict[str, DeploymentStatus]
+
+
+class Accepted(Value):
+    """A task that is stored durably and will end."""
+
+    id: str
+    state: Literal["accepted"] = "accepted"
+    url: str
+    events_url: str
+
+
+class PlannedTask(Value):
+    """A task of a graph that was not run."""
+
+    id: str
+    uses: str
+    needs: tuple[str, ...]
+    calls: int | None = Field(None, description="unknown until `foreach` is evaluated")
+    typical_s: float = Field(description="recent seconds of one call")
+
+
+class Plan(Value):
+    """What a graph would do."""
+
+    waves: tuple[tuple[str, ...], ...] = Field(description="what can run side by side, in order")
+    tasks: tuple[PlannedTask, ...]
+    time_s: float = Field(description="estimated from start to end")
+    compute_s: float = Field(description="estimated sum over all calls")
+
+
+class WebhookSecret(Value):
+    """The key that webhooks are signed with, as libraries for Standard Webhooks take it."""
+
+    secret: str

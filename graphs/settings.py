@@ -39,7 +39,8 @@ class Settings(BaseSettings):
         accelerator: `auto` uses GPUs where the cluster has some; `gpu` expects them to join.
         resources: Per deployment name.
         store_url: Folder or `s3://`, `gs://` URL of the artifact store; default in `data_dir`.
-        data_dir: Local folder for artifacts and caches.
+        runs_url: `postgresql://` URL of the workflows; default a SQLite file in `data_dir`.
+        data_dir: Local folder for artifacts, workflows and caches.
         min_free_bytes: New artifacts are refused below this much free space.
         keys_file: API keys; without it only this machine is served, as one principal.
         max_body_bytes: Longest request body.
@@ -55,6 +56,7 @@ class Settings(BaseSettings):
     resources: dict[str, Resources] = {}
     store_url: str = ""
     data_dir: Path = DEFAULT_DATA_DIR
+    runs_url: str = ""
     min_free_bytes: int = Field(2**30, ge=0)
     keys_file: Path | None = None
     max_body_bytes: int = Field(2**20, ge=1024, le=2**28)
@@ -74,6 +76,11 @@ class Settings(BaseSettings):
     def store(self) -> str:
         """Folder or URL of the artifact store, absolute."""
         return self.store_url or str((self.data_dir / "assets").expanduser().absolute())
+
+    @property
+    def runs(self) -> str:
+        """URL or path of the database of workflows."""
+        return self.runs_url or str((self.data_dir / "runs.db").expanduser().absolute())
 
     @property
     def cache_dir(self) -> Path:

@@ -6,24 +6,37 @@ from typing import Annotated
 from fastapi import APIRouter, Body, Depends, Request
 from fastapi.openapi.models import Example
 from pydantic import BaseModel
+from starlette.responses import Response
 
 from graphs.calls import Calls
 from graphs.catalogue import Entry, Table
 from graphs.principals import Principal
 from graphs.problems import request_id_of
+from graphs.routes.tasks import Key, accept_call, prefers_async
 from graphs.schema import Models
+from models.workflow.contract import Engine
 
 Admit = Callable[[str], Callable[[Request], Awaitable[Principal]]]
 
 
-def capability_routes(entry: Entry, calls: Calls, admit: Admit) -> APIRouter:
-    """POST of the capability, its models, and its tables."""
+def capability_routes(
+    entry: Entry, calls: Calls, admit: Admit, engine: Engine | None = None
+) -> APIRouter:
+    """POST of the capability, its models, and its tables.
+
+    Where there is an engine, `Prefer: respond-async` makes the POST a task of its own.
+    """
     router = APIRouter(tags=[entry.name])
     admitted = Depends(admit(entry.name))
 
     async def run(
-        request: Request, body: BaseModel, caller: Annotated[Principal, admitted]
-    ) -> BaseModel:
+        request: Request,
+        body: BaseModel,
+        caller: Annotated[Principal, admitted],
+        key: Key = None,
+    ) -> BaseModel | Response:
+        if engine is not None and prefers_async(request):
+            return await accept_call(engine, entry, body, caller, request_id_of(request), key)
         return await calls.run(entry, body, caller.owner, request_id_of(request))
 
     # The body's type is known only here; FastAPI reads it from the annotation.

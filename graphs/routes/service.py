@@ -11,6 +11,7 @@ from graphs.catalogue import Entry
 from graphs.problems import problem, request_id_of
 from graphs.schema import Health, Readiness, Service, Services, Status
 from graphs.state import RETRY_S, describe, waiting
+from graphs.steps import uses_of
 from models.core.errors import UpstreamUnavailable
 
 Admit = Callable[[str], Callable[[Request], object]]
@@ -58,6 +59,7 @@ def service_routes(
                     title=entry.title,
                     route=entry.route,
                     models_route=f"/api/v1/{entry.name}/models",
+                    uses=uses_of(entry),
                     tables=tuple(f"/api/v1/{entry.name}/{table}" for table in entry.tables),
                 )
                 for entry in catalogue

@@ -9,16 +9,21 @@ import pytest
 from pydantic import BaseModel
 
 from deployments.replica import ReplicaReport
-from graphs.calls import Calls, DeploymentState
+from graphs.calls import Calls, DeploymentState, ScalingState
 from graphs.catalogue import Entry
 from graphs.gateway import build_api
 from graphs.principals import Doorkeeper
 from models.core.capability import Run, Setup
 from models.core.errors import CapabilityError
 from models.core.local_store import LocalArtifactStore
+from models.scaling.record import NodeLoad, ScalingHistory
+from models.workflow.contract import Engine
 from tests.probe import PROBE, Probe
 
 Failures = list[Exception]
+IDLE = ScalingState(
+    None, ScalingHistory(decisions=()), NodeLoad(name="ab", cpu=0.5, memory=0.25, disk=0.75), 2, 1.5
+)
 
 
 @dataclass
@@ -29,6 +34,7 @@ class InProcess:
     failures: Failures = field(default_factory=list)
     states: dict[str, DeploymentState] = field(default_factory=dict)
     runs: int = 0
+    scaled: ScalingState = IDLE
 
     async def run(self, entry: Entry, request: BaseModel, owner: str, request_id: str) -> object:
         self.runs += 1
@@ -47,6 +53,9 @@ class InProcess:
     async def deployments(self) -> Mapping[str, DeploymentState]:
         return self.states
 
+    async def scaling(self) -> ScalingState:
+        return self.scaled
+
 
 @dataclass
 class Api:
@@ -55,6 +64,7 @@ class Api:
     store: LocalArtifactStore
     backend: InProcess
     max_body_bytes: int = 4096
+    engine: Engine | None = None
 
     def client(
         self, keys_file: Path | None = None, peer: str = "127.0.0.1", host: str = "localhost"
@@ -66,6 +76,7 @@ class Api:
             Doorkeeper(keys_file, ("localhost", "127.0.0.1", "[::1]")),
             version="0",
             max_body_bytes=self.max_body_bytes,
+            engine=self.engine,
         )
         transport = httpx.ASGITransport(app, client=(peer, 40000))
         return httpx.AsyncClient(transport=transport, base_url=f"http://{host}:8000")

@@ -10,10 +10,11 @@ from fastapi import FastAPI
 from ray.serve.schema import ServeDeploySchema
 
 from graphs import __version__
-from graphs.app import GATEWAY
+from graphs.app import GATEWAY, ORCHESTRATOR
 from graphs.calls import Calls
 from graphs.catalogue import CATALOGUE
 from graphs.gateway import build_api, describe_api
+from graphs.orchestra import RemoteEngine
 from graphs.principals import Doorkeeper
 from graphs.problems import PROBLEMS
 from graphs.settings import Settings
@@ -27,7 +28,15 @@ REFERENCE = (ROOT / "docs/reference.md").read_text()
 def application(api: Api) -> FastAPI:
     keeper = Doorkeeper(None, ())
     calls = Calls(api.backend)
-    return build_api(CATALOGUE, calls, api.store, keeper, version="0", max_body_bytes=2**20)
+    return build_api(
+        CATALOGUE,
+        calls,
+        api.store,
+        keeper,
+        version="0",
+        max_body_bytes=2**20,
+        engine=RemoteEngine(None),
+    )
 
 
 def test_every_route_is_documented(application: FastAPI) -> None:
@@ -53,7 +62,7 @@ def test_the_configuration_is_valid_and_names_every_deployment() -> None:
     settings = Settings(**application["args"])
     named = {deployment["name"] for deployment in application["deployments"]}
 
-    assert named == {GATEWAY, *(entry.name for entry in CATALOGUE)}
+    assert named == {GATEWAY, ORCHESTRATOR, *(entry.name for entry in CATALOGUE)}
     assert set(settings.resources) <= named
     assert all("ray_actor_options" not in d for d in application["deployments"])
 

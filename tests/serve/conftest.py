@@ -107,7 +107,7 @@ def probe_config(folder: Path, **deployment: Any) -> Path:
     application["args"] = {
         "resources": {"gateway": {"num_cpus": 0.1}, "probe": {"num_cpus": 0.1, "num_gpus": 0.5}}
     }
-    gateway = next(d for d in application["deployments"] if d["name"] == "gateway")
+    ours = [d for d in application["deployments"] if d["name"] in ("gateway", "orchestrator")]
     probe = {
         "name": "probe",
         "max_ongoing_requests": 1,
@@ -115,7 +115,7 @@ def probe_config(folder: Path, **deployment: Any) -> Path:
         "health_check_period_s": 1,
         **deployment,
     }
-    application["deployments"] = [gateway, probe]
+    application["deployments"] = [*ours, probe]
     path = folder / "probe.yaml"
     path.write_text(yaml.safe_dump(config))
     return path

@@ -1,0 +1,86 @@
+"""From what Serve's controller knows of a deployment to the values a decision is made from."""
+
+from collections.abc import Mapping
+from typing import Any, TypeAlias
+
+from ray.serve.config import AutoscalingContext
+
+from deployments.node_metrics import number_as_name
+from models.scaling.snapshot import Demand, Node, Terms
+
+STALE_S = 45.0  # replicas report every 10 s
+
+Series: TypeAlias = list[Any]  # of Serve's TimeStampedValue
+Reports: TypeAlias = Mapping[str, Mapping[Any, Series]]  # metric, then replica
+
+
+class InputsMissing(Exception):
+    """The replicas have not said enough for a decision; the text says what is missing."""
+
+
+def demand_of(
+    ctx: AutoscalingContext, terms: Mapping[str, Any], cold_start_s: float, default_replicas: int
+) -> Demand:
+    """The demand of a deployment.
+
+    Args:
+        ctx: Of Serve.
+        terms: Fields of `Terms` that the configuration sets.
+        cold_start_s: From asking for a replica until it works, as measured.
+        default_replicas: What Serve's own policy would ask for.
+
+    Raises:
+        InputsMissing: No replica has reported yet, or none lately.
+    """
+    reports: Reports = ctx.raw_metrics or {}
+    now_s = ctx.current_time or 0.0
+    _check_age(reports.get("busy_s", {}), now_s)
+    service_s = max(_latest(reports, "service_s"), default=0.0)
+    own = {
+        "min_replicas": ctx.capacity_adjusted_min_replicas,
+        "max_replicas": ctx.capacity_adjusted_max_replicas,
+        "gpu_share": max(_latest(reports, "gpu_share"), default=0.0),
+    }
+    bounds = Terms(**{**own, **terms})
+    busy = sum(rate(series) for series in reports["busy_s"].values())
+    # Handing over takes time too: a replica with a request in it is not free.
+    held = min(ctx.total_running_requests, ctx.current_num_replicas * bounds.concurrency)
+    load = max(busy, held)
+    return Demand(
+        terms=bounds,
+        replicas=ctx.target_num_replicas,
+        load=load,
+        backlog_s=max(ctx.total_num_requests - load, 0.0) * service_s,
+        cold_start_s=cold_start_s,
+        default_replicas=default_replicas,
+    )
+
+
+def nodes_of(ctx: AutoscalingContext) -> dict[str, Node]:
+    """The machines on which the replicas of a deployment run, by name."""
+    reports: Reports = ctx.raw_metrics or {}
+    found = {}
+    for replica, series in reports.get("node", {}).items():
+        name = number_as_name(series[-1].value)
+        shares = {what: reports[what][replica][-1].value for what in ("cpu", "memory", "disk")}
+        found[name] = Node(name, **shares)
+    return found
+
+
+def rate(series: Series) -> float:
+    """Growth per second of a counter."""
+    first, last = series[0], series[-1]
+    span_s = last.timestamp - first.timestamp
+    return max(last.value - first.value, 0.0) / span_s if span_s > 0 else 0.0
+
+
+def _check_age(busy: Mapping[Any, Series], now_s: float) -> None:
+    newest = max((series[-1].timestamp for series in busy.values() if series), default=None)
+    if newest is None:
+        raise InputsMissing("no replica has reported yet")
+    if now_s - newest > STALE_S:
+        raise InputsMissing(f"the last report of a replica is {now_s - newest:.0f} s old")
+
+
+def _latest(reports: Reports, what: str) -> list[float]:
+    return [float(series[-1].value) for series in reports.get(what, {}).values() if series]

@@ -1,0 +1,122 @@
+"""The capabilities of the catalogue as steps of a workflow."""
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from typing import Final
+
+from pydantic import JsonValue, ValidationError
+
+from graphs.calls import Calls
+from graphs.catalogue import Entry
+from models.core.errors import CapabilityError, InvalidInput
+from models.workflow.contract import Service, StepContext
+from models.workflow.expressions import escape
+from models.workflow.values import digest
+
+CARDS_FRESH_S: Final = 30.0
+ROUTE_PREFIX: Final = "/api/v1/"
+
+
+def uses_of(entry: Entry) -> str:
+    """How a graph names a capability: `image.generate` for `/api/v1/generate/image`."""
+    words = entry.route.removeprefix(ROUTE_PREFIX).split("/")
+    verb = next((word for word in words if word != entry.name), "run")
+    return f"{entry.name}.{verb}"
+
+
+class CapabilitySteps:
+    """`Steps` over the calls of the gateway.
+
+    Args:
+        catalogue: What is served.
+        calls: Reaches it.
+    """
+
+    def __init__(self, catalogue: Sequence[Entry], calls: Calls) -> None:
+        self._calls = calls
+        self._entries = {uses_of(entry): entry for entry in catalogue}
+        self._services = {uses: self._service(uses, e) for uses, e in self._entries.items()}
+        self._fingerprints: dict[str, tuple[float, str]] = {}
+
+    def _service(self, uses: str, entry: Entry) -> Service:
+        pace = self._calls.pace(entry.name)
+
+        def check(arguments: Mapping[str, JsonValue]) -> list[tuple[str, str]]:
+            return _faults(entry, arguments)
+
+        def repeatable(arguments: Mapping[str, JsonValue]) -> bool:
+            seeded = "seed" not in entry.request.model_fields or arguments.get("seed") is not None
+            return entry.deterministic and seeded
+
+        return Service(
+            uses=uses,
+            takes=entry.request.model_json_schema(),
+            gives=entry.result.model_json_schema(mode="serialization"),
+            check=check,
+            title=entry.title,
+            repeatable=repeatable,
+            typical_s=lambda: pace.service_s,
+        )
+
+    def services(self) -> Mapping[str, Service]:
+        """All capabilities, by the names that graphs use."""
+        return self._services
+
+    def scope_of(self, uses: str) -> str:
+        """What a key must cover to use a capability."""
+        return self._entries[uses].name
+
+    async def perform(
+        self, uses: str, arguments: Mapping[str, JsonValue], context: StepContext
+    ) -> JsonValue:
+        """Result of the capability, as JSON.
+
+        Raises:
+            CapabilityError: As the capability ended.
+        """
+        entry = self._entries[uses]
+        try:
+            request = entry.request.model_validate(dict(arguments))
+        except ValidationError as error:
+            found = "; ".join(f"{where or '/'}: {why}" for where, why in _told(error)[:5])
+            raise InvalidInput(found) from error
+        await context.fence()
+        result = await self._calls.run(entry, request, context.owner, context.key)
+        answer: JsonValue = result.model_dump(mode="json")
+        return answer
+
+    async def fingerprint(self, uses: str, arguments: Mapping[str, JsonValue]) -> str | None:
+        """Identity of the models of a capability; `None` where results may differ, or none answers."""
+        entry = self._entries[uses]
+        if not self._services[uses].repeatable(arguments):
+            return None
+        now_s = asyncio.get_running_loop().time()
+        known_s, known = self._fingerprints.get(uses, (float("-inf"), ""))
+        if now_s - known_s < CARDS_FRESH_S:
+            return known
+        try:
+            cards = (await self._calls.report(entry.name)).cards
+        except CapabilityError:
+            return None
+        found = digest([[card.name, card.version, card.weights_sha256] for card in cards])
+        self._fingerprints[uses] = (now_s, found)
+        return found
+
+
+def _faults(entry: Entry, arguments: Mapping[str, JsonValue]) -> list[tuple[str, str]]:
+    try:
+        entry.request.model_validate(dict(arguments))
+    except ValidationError as error:
+        return _told(error)
+    return []
+
+
+def _told(error: ValidationError) -> list[tuple[str, str]]:
+    """JSON Pointer and reason of each part of a validation error, without the values."""
+    return [
+        (
+            "".join("/" + escape(str(part)) for part in found["loc"]),
+            found["msg"].removeprefix("Value error, "),
+        )
+        for found in error.errors(include_input=False)
+    ]

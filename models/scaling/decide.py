@@ -1,0 +1,177 @@
+"""The scaling decision: from a snapshot to targets, with all that explains them."""
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+from models.scaling.budget import EPSILON, share_gpus
+from models.scaling.snapshot import Demand, Limits, Need, Node, Snapshot, Terms
+
+Binding = Literal["load", "minimum", "maximum", "hold", "pressure", "budget"]
+"""What a target follows from in the end."""
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """The decision for one deployment, with the figures it was made from.
+
+    Attributes:
+        target: Replicas to have from now on.
+        binding: What it follows from.
+        need: Replicas that the demand asks for, before rounding and bounds.
+        peak: The largest need of the holding time.
+        wish: Replicas that follow from them, before machines and GPUs are looked at.
+        demand: The input.
+        pressed: What the machines lack, in words; empty if nothing.
+        gpus_left: Of the budget, after this decision.
+        past: Needs to pass into the next snapshot.
+    """
+
+    target: int
+    binding: Binding
+    need: float
+    peak: float
+    wish: int
+    demand: Demand
+    pressed: str
+    gpus_left: float
+    past: tuple[Need, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """Targets for all deployments of a snapshot."""
+
+    choices: Mapping[str, Choice]
+
+    @property
+    def targets(self) -> dict[str, int]:
+        """Replicas by deployment."""
+        return {name: choice.target for name, choice in self.choices.items()}
+
+    @property
+    def past(self) -> dict[str, tuple[Need, ...]]:
+        """Needs to pass into the next snapshot."""
+        return {name: choice.past for name, choice in self.choices.items()}
+
+
+def decide(snapshot: Snapshot) -> Decision:
+    """Decide how many replicas each deployment should have.
+
+    The need of a deployment is its load (or the forecast, if larger), what drains its backlog in
+    time, and headroom for chance. A need above what there is grows the deployment at once, with
+    some slack on top, so that the next small rise needs no change; it shrinks when the largest
+    need of the holding time would leave twice the slack free. Full machines stop growth; what is
+    left competes for GPUs by priority.
+    """
+    pressed = pressure(snapshot.nodes, snapshot.limits)
+    needs = {n: need(d) for n, d in snapshot.demands.items()}
+    past = {n: _remember(n, needs[n], d.terms, snapshot) for n, d in snapshot.demands.items()}
+    peaks = {n: max(moment.replicas for moment in moments) for n, moments in past.items()}
+    wishes = {n: wish(needs[n], peaks[n], d) for n, d in snapshot.demands.items()}
+    fitting = {n: _fitting(wishes[n], d, pressed) for n, d in snapshot.demands.items()}
+    terms = {n: d.terms for n, d in snapshot.demands.items()}
+    targets = share_gpus(fitting, terms, snapshot.limits.gpus)
+    used = sum(targets[n] * terms[n].gpu_share for n in targets)
+    return Decision(
+        {
+            name: Choice(
+                target=targets[name],
+                binding=_binding(needs[name], wishes[name], fitting[name], targets[name], demand),
+                need=needs[name],
+                peak=peaks[name],
+                wish=wishes[name],
+                demand=demand,
+                pressed=pressed,
+                gpus_left=snapshot.limits.gpus - used,
+                past=past[name],
+            )
+            for name, demand in snapshot.demands.items()
+        }
+    )
+
+
+def wish(needed: float, peak: float, demand: Demand) -> int:
+    """Whole replicas within the bounds: the present number unless the need leaves its band."""
+    terms = demand.terms
+    present = min(max(demand.replicas, terms.min_replicas), terms.max_replicas)
+    if needed > present + EPSILON:
+        found = with_slack(needed, terms)
+    elif with_slack(peak, terms) < math.ceil(present * (1 - terms.slack) - EPSILON):
+        found = with_slack(peak, terms)
+    else:
+        found = present
+    return min(max(found, terms.min_replicas), terms.max_replicas)
+
+
+def with_slack(needed: float, terms: Terms) -> int:
+    """Whole replicas for a need, with the slack on top."""
+    return math.ceil(needed * (1 + terms.slack) - EPSILON)
+
+
+def need(demand: Demand) -> float:
+    """Replicas for a demand, before rounding and bounds.
+
+    Source: square-root staffing, Halfin and Whitt 1981, Operations Research 29(3).
+    """
+    terms = demand.terms
+    load = max(demand.load, demand.forecast, 0.0) / terms.concurrency
+    backlog = max(demand.backlog_s, 0.0) / (terms.concurrency * terms.drain_s)
+    return load + backlog + terms.headroom * math.sqrt(load)
+
+
+def load_for(replicas: float, demand: Demand) -> float:
+    """The load at which a demand with the same backlog would just need so many replicas."""
+    terms = demand.terms
+    room = max(replicas - demand.backlog_s / (terms.concurrency * terms.drain_s), 0.0)
+    root = (math.sqrt(terms.headroom**2 + 4 * room) - terms.headroom) / 2
+    return root * root * terms.concurrency
+
+
+def pressure(nodes: tuple[Node, ...], limits: Limits) -> str:
+    """What keeps every machine from taking a further replica; empty while one still can."""
+    if not nodes or limits.nodes_can_join:
+        return ""
+    found = [_fullness(node, limits) for node in nodes]
+    return "; ".join(found) if all(found) else ""
+
+
+def _fullness(node: Node, limits: Limits) -> str:
+    parts = [
+        ("memory", node.memory, limits.memory),
+        ("disk", node.disk, limits.disk),
+        ("CPU", node.cpu, limits.cpu),
+    ]
+    full = [f"{what} at {share:.0%}" for what, share, limit in parts if share >= limit]
+    return f"{node.name}: {', '.join(full)}" if full else ""
+
+
+def _remember(name: str, needed: float, terms: Terms, snapshot: Snapshot) -> tuple[Need, ...]:
+    """Needs of the holding time; one that a later, larger one outlives can be forgotten."""
+    since = snapshot.now_s - terms.hold_s
+    kept = tuple(
+        moment
+        for moment in snapshot.past.get(name, ())
+        if moment.at_s > since and moment.replicas > needed
+    )
+    return (*kept, Need(snapshot.now_s, needed))
+
+
+def _fitting(wished: int, demand: Demand, pressed: str) -> int:
+    if pressed and wished > demand.replicas:
+        return max(demand.replicas, demand.terms.min_replicas)
+    return wished
+
+
+def _binding(needed: float, wished: int, fitting: int, target: int, demand: Demand) -> Binding:
+    terms = demand.terms
+    if target < fitting:
+        return "budget"
+    if fitting < wished:
+        return "pressure"
+    if needed > terms.max_replicas + EPSILON:
+        return "maximum"
+    if wished == terms.min_replicas and needed < terms.min_replicas:
+        return "minimum"
+    return "hold" if wished > with_slack(needed, terms) else "load"

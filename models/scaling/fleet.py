@@ -1,0 +1,187 @@
+"""The simulated replicas: what they hold, which one takes a request, what is loaded ahead."""
+
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from itertools import chain, islice
+
+from models.scaling.loads import LoadTimes, endless
+
+LOOK_AHEAD = 16
+
+
+class Replica:
+    """One replica: works on one request at a time and has one base model on its GPU."""
+
+    __slots__ = ("asked_s", "busy", "draining", "held", "host", "loading", "number", "ready")
+
+    def __init__(self, number: int, asked_s: float) -> None:
+        self.number = number
+        self.asked_s = asked_s
+        self.ready = False
+        self.busy = False
+        self.draining = False
+        self.held: int | None = None
+        self.host: dict[int, None] = {}  # models in host memory, the oldest first
+        self.loading: int | None = None  # into host memory, in the background
+
+
+class Fleet:
+    """All replicas, indexed by what they hold so that a choice does not look at each.
+
+    Args:
+        host_models: Base models that a replica keeps in host memory.
+        times: Draws of loading times.
+    """
+
+    def __init__(self, host_models: int, times: LoadTimes) -> None:
+        self._slots = host_models
+        self._host_s, self._storage_s = endless(times.host_s), endless(times.storage_s)
+        self._lora_s = endless(times.lora_s)
+        self._next = 0
+        self._wanted: Mapping[int, int] = {}
+        self._holding: dict[int, dict[int, Replica]] = {}
+        self._hosting: dict[int, dict[int, Replica]] = {}
+        self.copies: Counter[int] = Counter()
+        self.alive: dict[int, Replica] = {}
+        self.free: dict[int, Replica] = {}  # the longest idle first
+        self.swaps = {"none": 0, "host": 0, "storage": 0, "ahead": 0}
+        self.gone_s = 0.0
+
+    def add(self, now_s: float) -> Replica:
+        """A replica that begins to start."""
+        replica = self.alive[self._next] = Replica(self._next, now_s)
+        self._next += 1
+        return replica
+
+    def release(self, replica: Replica, now_s: float) -> None:
+        """A replica has nothing to do."""
+        replica.busy = False
+        if replica.draining:
+            self.gone_s += now_s - replica.asked_s
+            return
+        number = replica.number
+        self.free[number] = replica
+        if replica.held is not None:
+            self._holding.setdefault(replica.held, {})[number] = replica
+        for model in replica.host:
+            self._hosting.setdefault(model, {})[number] = replica
+
+    def _occupy(self, replica: Replica) -> None:
+        number = replica.number
+        if self.free.pop(number, None) is None:
+            return
+        if replica.held is not None:
+            self._holding[replica.held].pop(number)
+        for model in replica.host:
+            self._hosting[model].pop(number)
+
+    def shrink(self, count: int, now_s: float) -> None:
+        """Take away replicas: those that start, then the longest idle, then busy ones."""
+        starting = [r for r in self.alive.values() if not r.ready]
+        busy = (r for r in self.alive.values() if r.busy)
+        for replica in list(islice(chain(starting, self.free.values(), busy), count)):
+            self._occupy(replica)
+            del self.alive[replica.number]
+            self.copies.subtract(replica.host.keys())
+            replica.draining = True
+            if not replica.busy:
+                self.gone_s += now_s - replica.asked_s
+
+    def choose(self, model: int, needed: Iterable[int] = ()) -> Replica:
+        """The free replica for a model: with it on the GPU, in host memory, or the longest idle."""
+        for index in (self._holding, self._hosting):
+            found = index.get(model)
+            if found:
+                return next(iter(found.values()))
+        spared = set(needed)
+        first = list(islice(self.free.values(), LOOK_AHEAD))
+        return next((r for r in first if r.held not in spared), first[0])
+
+    def start(self, replica: Replica, model: int, lora: bool) -> float:
+        """Occupy a replica for a request; seconds of loading before its work begins."""
+        self._occupy(replica)
+        replica.busy = True
+        load_s = next(self._lora_s) if lora else 0.0
+        if replica.held == model:
+            self.swaps["none"] += 1
+        elif model in replica.host:
+            self.swaps["host"] += 1
+            load_s += next(self._host_s)
+        else:
+            self.swaps["storage"] += 1
+            load_s += next(self._storage_s)
+            replica.loading = None  # what was loading in the background gives way
+        replica.held = model
+        self._remember(replica, model)
+        return load_s
+
+    def _remember(self, replica: Replica, model: int) -> None:
+        if model in replica.host:
+            del replica.host[model]
+            replica.host[model] = None
+            return
+        if len(replica.host) >= self._slots:
+            self._forget(replica, self._victim(replica))
+        replica.host[model] = None
+        self.copies[model] += 1
+        if replica.number in self.free:
+            self._hosting.setdefault(model, {})[replica.number] = replica
+
+    def _victim(self, replica: Replica) -> int:
+        """The model to give up: one with more copies than wanted, else the oldest."""
+        others = [model for model in replica.host if model != replica.held]
+        for model in others:
+            if self.copies[model] > self._wanted.get(model, 0):
+                return model
+        return others[0] if others else next(iter(replica.host))
+
+    def _forget(self, replica: Replica, model: int) -> None:
+        del replica.host[model]
+        self.copies[model] -= 1
+        if replica.number in self.free:
+            self._hosting[model].pop(replica.number)
+
+    def load_ahead(self, wanted: Mapping[int, int]) -> list[tuple[Replica, int, float]]:
+        """Begin to load into host memory what too few replicas hold.
+
+        Args:
+            wanted: Replicas that should hold each model, the most popular first.
+
+        Returns:
+            Replica, model and seconds of each load that begins.
+        """
+        self._wanted = wanted
+        coming = Counter(r.loading for r in self.alive.values() if r.loading is not None)
+        missing = [
+            model
+            for model, count in wanted.items()
+            for _ in range(count - self.copies[model] - coming[model])
+        ]
+        begun = []
+        for replica in self.alive.values():
+            if not missing:
+                break
+            if not replica.ready or replica.loading is not None or not self._has_room(replica):
+                continue
+            place = next((i for i, m in enumerate(missing) if m not in replica.host), None)
+            if place is None:
+                continue
+            replica.loading = missing.pop(place)
+            begun.append((replica, replica.loading, next(self._storage_s)))
+        return begun
+
+    def _has_room(self, replica: Replica) -> bool:
+        return len(replica.host) < self._slots or any(
+            self.copies[model] > self._wanted.get(model, 0)
+            for model in replica.host
+            if model != replica.held
+        )
+
+    def loaded(self, replica: Replica, model: int) -> None:
+        """A background load is done, unless it gave way meanwhile."""
+        if replica.loading != model or replica.draining:
+            return
+        replica.loading = None
+        if model not in replica.host and self._has_room(replica):
+            self.swaps["ahead"] += 1
+            self._remember(replica, model)

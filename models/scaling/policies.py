@@ -1,0 +1,53 @@
+"""Policies that the simulator can run."""
+
+from dataclasses import dataclass, field
+
+from models.scaling.decide import decide
+from models.scaling.forecast import DayProfile
+from models.scaling.simulate import Observation
+from models.scaling.snapshot import Demand, Need, Snapshot, Terms
+
+NAME = "simulated"
+
+
+@dataclass(frozen=True)
+class Fixed:
+    """Always the same number of replicas."""
+
+    replicas: int
+
+    def __call__(self, seen: Observation) -> int:
+        """The number."""
+        return self.replicas
+
+
+@dataclass
+class Deciding:
+    """`decide`, given what a cluster would have given it.
+
+    Attributes:
+        terms: Bounds and headroom.
+        trust: How much of the usual load of the coming minutes counts as expected, 0-1; the load of
+            the last 90 s always does.
+    """
+
+    terms: Terms
+    trust: float = 0.5
+    _profile: DayProfile = field(default_factory=DayProfile)
+    _past: dict[str, tuple[Need, ...]] = field(default_factory=dict)
+
+    def __call__(self, seen: Observation) -> int:
+        """The target of the decision."""
+        self._profile.learn(seen.now_s, seen.load)
+        usual = self._profile.expect(seen.now_s + seen.cold_start_s)
+        demand = Demand(
+            terms=self.terms,
+            replicas=seen.replicas,
+            load=seen.load,
+            forecast=max(seen.recent, 0.0 if usual is None else self.trust * usual),
+            backlog_s=seen.backlog_s,
+            cold_start_s=seen.cold_start_s,
+        )
+        decision = decide(Snapshot(seen.now_s, {NAME: demand}, past=self._past))
+        self._past = decision.past
+        return decision.targets[NAME]

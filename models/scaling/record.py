@@ -1,0 +1,101 @@
+"""A decision as it is kept and shown."""
+
+from datetime import datetime
+from typing import Literal
+
+from pydantic import Field
+
+from models.core.capability import Value
+from models.scaling import explain
+from models.scaling.decide import Decision
+from models.scaling.snapshot import Snapshot
+
+PolicyName = Literal["orrery", "serve"]
+
+
+class NodeLoad(Value):
+    """How full a machine is, each as a share from 0 to 1."""
+
+    name: str = Field(description="first digits of Ray's node id")
+    cpu: float
+    memory: float
+    disk: float
+
+
+class DeploymentDecision(Value):
+    """What was decided for one deployment, and why."""
+
+    target: int = Field(description="replicas to have")
+    replicas: int = Field(description="asked for before the decision")
+    policy: PolicyName = Field(description="`serve` where Serve's own policy had to decide")
+    binding: str = Field(description="what the target follows from in the end")
+    reason: str
+    default_policy: str = Field(description="what Serve's own policy would have done")
+    would_change: tuple[str, ...]
+    inputs: dict[str, float]
+
+
+class ScalingDecision(Value):
+    """Targets of all autoscaled deployments at one moment."""
+
+    at: datetime
+    deployments: dict[str, DeploymentDecision]
+    nodes: tuple[NodeLoad, ...] = ()
+    gpus_budget: float | None = Field(None, description="GPUs for all; no limit if absent")
+
+
+class ScalingHistory(Value):
+    """Decisions that changed a target, its cause or who decided; the newest last."""
+
+    decisions: tuple[ScalingDecision, ...]
+
+
+class DeploymentLoad(Value):
+    """How busy one deployment is."""
+
+    replicas: int
+    load: float = Field(description="seconds of work per second")
+    backlog_s: float = Field(description="seconds of work that wait")
+    gpus: float = Field(description="taken by its replicas")
+    default_policy: str
+
+
+class ScalingMetrics(Value):
+    """What the decisions are made from."""
+
+    at: datetime
+    gateway_node: NodeLoad = Field(description="measured now, where this answer was made")
+    nodes: tuple[NodeLoad, ...] = Field(description="of the last decision")
+    gpus: float = Field(description="in the cluster")
+    gpus_free: float
+    deployments: dict[str, DeploymentLoad]
+
+
+def record(decision: Decision, snapshot: Snapshot) -> dict[str, DeploymentDecision]:
+    """Put a decision into words and figures."""
+    found = {}
+    for name, choice in decision.choices.items():
+        demand, terms = choice.demand, choice.demand.terms
+        found[name] = DeploymentDecision(
+            target=choice.target,
+            replicas=demand.replicas,
+            policy="orrery",
+            binding=choice.binding,
+            reason=explain.reason(choice),
+            default_policy=explain.default(choice),
+            would_change=explain.changes(choice),
+            inputs={
+                "load": round(demand.load, 3),
+                "forecast": round(demand.forecast, 3),
+                "backlog_s": round(demand.backlog_s, 2),
+                "cold_start_s": round(demand.cold_start_s, 1),
+                "needed": round(choice.need, 3),
+                "peak": round(choice.peak, 3),
+                "min_replicas": terms.min_replicas,
+                "max_replicas": terms.max_replicas,
+                "gpu_share": terms.gpu_share,
+                "priority": terms.priority,
+                "usd_per_hour": choice.target * terms.usd_per_replica_hour,
+            },
+        )
+    return found

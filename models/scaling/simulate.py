@@ -1,0 +1,294 @@
+"""A discrete-event simulator: a trace, a policy, and what it costs and achieves."""
+
+import heapq
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass
+from itertools import islice
+from typing import Protocol
+
+import numpy as np
+
+from models.scaling.fleet import Fleet, Replica
+from models.scaling.loads import LoadTimes
+from models.scaling.placement import copies
+from models.scaling.trace import Floats, Trace
+
+TICK_S = 10.0  # at this interval Ray Serve pushes its metrics
+ONGOING_S = 30.0  # over which Ray Serve averages them
+LOAD_S = 300.0  # over which the load is averaged
+RECENT_TICKS = 9  # of the load that tells a trend
+LOAD_AHEAD_S = 20.0  # between looks at what is loaded where
+POPULARITY_S = 120.0  # after which a request counts e times less
+FORGOTTEN_S = 0.01
+SCAN = 16  # requests of the queue that a free replica looks at
+FIRST_COMES_S = 20.0  # the first of the queue is not passed over for longer
+SLO_FACTOR, SLO_S = 2.0, 10.0
+
+
+@dataclass(frozen=True, slots=True)
+class Observation:
+    """What a policy sees at a tick.
+
+    Attributes:
+        now_s: Time from the start.
+        replicas: Asked for.
+        ready: Of them, able to work.
+        ongoing: Requests queued or worked on, mean of 30 s.
+        load: Work and loads begun, seconds per second, mean of 5 minutes.
+        recent: The same over the last 90 s.
+        backlog_s: Seconds of work in the queue.
+        cold_start_s: From asking for a replica until it works.
+    """
+
+    now_s: float
+    replicas: int
+    ready: int
+    ongoing: float
+    load: float
+    recent: float
+    backlog_s: float
+    cold_start_s: float
+
+
+class Policy(Protocol):
+    """Decides at each tick."""
+
+    def __call__(self, seen: Observation) -> int:
+        """Replicas to have."""
+        ...
+
+
+@dataclass(frozen=True)
+class World:
+    """What is simulated around a policy.
+
+    Attributes:
+        times: Draws of loading times.
+        startup_s: From asking for a replica until it works.
+        host_models: Base models that a replica keeps in host memory.
+        min_replicas: Never fewer.
+        max_replicas: Never more.
+        loads_ahead: Popular models are loaded into host memory before they are asked for.
+    """
+
+    times: LoadTimes
+    startup_s: float = 60.0
+    host_models: int = 4
+    min_replicas: int = 1
+    max_replicas: int = 64
+    loads_ahead: bool = False
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a policy achieved on a trace.
+
+    Attributes:
+        latency_s: Of each request, from arrival to result.
+        service_s: Of each request, its own work.
+        gpu_hours: Of all replicas, from asking for them until they were gone.
+        changes: Times that the target changed.
+        span_s: Length of the simulation.
+        swaps: Requests by where their base model was, and models loaded ahead.
+        timeline: Time, target and requests in progress at each tick.
+    """
+
+    latency_s: Floats
+    service_s: Floats
+    gpu_hours: float
+    changes: int
+    span_s: float
+    swaps: dict[str, int]
+    timeline: tuple[tuple[float, int, int], ...]
+
+    @property
+    def missed(self) -> float:
+        """Share of requests with latency above twice their work and 10 s."""
+        return float(np.mean(self.latency_s > SLO_FACTOR * self.service_s + SLO_S))
+
+    @property
+    def changes_per_hour(self) -> float:
+        """How often the fleet changed."""
+        return self.changes / (self.span_s / 3600)
+
+    def wait_s(self, percentile: float) -> float:
+        """Percentile of the time that was not the request's own work."""
+        return float(np.percentile(self.latency_s - self.service_s, percentile))
+
+
+def simulate(trace: Trace, policy: Policy, world: World) -> Outcome:
+    """Run a trace to its end."""
+    return Simulation(trace, policy, world).run()
+
+
+def _mean_of_last(values: deque[float], count: int) -> float:
+    last = list(islice(reversed(values), count))
+    return sum(last) / len(last)
+
+
+class Simulation:
+    """One run; time only moves forward."""
+
+    def __init__(self, trace: Trace, policy: Policy, world: World) -> None:
+        self._trace, self._policy, self._world = trace, policy, world
+        self._service = trace.service_s.tolist()
+        self._model, self._lora = trace.model.tolist(), trace.lora.tolist()
+        self._arrival = trace.arrival_s.tolist()
+        self._fleet = Fleet(world.host_models, world.times)
+        self._events: list[tuple[float, int, Callable[..., None], Replica, int]] = []
+        self._pushed = 0
+        self._queue: deque[int] = deque()
+        self._backlog_s = 0.0
+        self._begun_s = 0.0  # work and loads since the last tick
+        self._recent: deque[float] = deque(maxlen=int(LOAD_S / TICK_S))
+        self._ongoing, self._area, self._area_at_s = 0, 0.0, 0.0
+        self._areas: deque[float] = deque([0.0], maxlen=int(ONGOING_S / TICK_S) + 1)
+        self._popularity: dict[int, float] = {}
+        self._popular_s = 0.0
+        self._latency_s = [0.0] * len(trace)
+        self._target = 0
+        self._changes = -1  # the first is no change
+        self._timeline: list[tuple[float, int, int]] = []
+
+    def run(self) -> Outcome:
+        """Pass over arrivals, events and ticks in the order of time."""
+        arrival, events = self._arrival, self._events
+        count, index, tick_s, now_s = len(arrival), 0, 0.0, 0.0
+        self._left = count
+        while self._left:
+            arrives_s = arrival[index] if index < count else np.inf
+            ends_s = events[0][0] if events else np.inf
+            if tick_s <= arrives_s and tick_s <= ends_s:
+                now_s = tick_s
+                self._tick(now_s)
+                tick_s += TICK_S
+            elif arrives_s <= ends_s:
+                now_s = arrives_s
+                self._arrive(now_s, index)
+                index += 1
+            else:
+                now_s, _, handle, replica, item = heapq.heappop(events)
+                handle(now_s, replica, item)
+        return self._outcome(now_s)
+
+    def _push(self, at_s: float, handle: Callable[..., None], replica: Replica, item: int) -> None:
+        self._pushed += 1
+        heapq.heappush(self._events, (at_s, self._pushed, handle, replica, item))
+
+    def _count(self, now_s: float, step: int) -> None:
+        self._area += self._ongoing * (now_s - self._area_at_s)
+        self._area_at_s = now_s
+        self._ongoing += step
+
+    def _arrive(self, now_s: float, index: int) -> None:
+        self._count(now_s, 1)
+        service_s, model = self._service[index], self._model[index]
+        self._begun_s += service_s
+        self._popularity[model] = self._popularity.get(model, 0.0) + service_s
+        if self._fleet.free:
+            self._start(now_s, self._fleet.choose(model), index)
+        else:
+            self._queue.append(index)
+            self._backlog_s += service_s
+
+    def _start(self, now_s: float, replica: Replica, index: int) -> None:
+        load_s = self._fleet.start(replica, self._model[index], self._lora[index])
+        self._begun_s += load_s
+        self._push(now_s + load_s + self._service[index], self._done, replica, index)
+
+    def _done(self, now_s: float, replica: Replica, index: int) -> None:
+        self._count(now_s, -1)
+        self._latency_s[index] = now_s - self._arrival[index]
+        self._left -= 1
+        self._next_or_free(now_s, replica)
+
+    def _ready(self, now_s: float, replica: Replica, _: int) -> None:
+        if not replica.draining:
+            replica.ready = True
+            self._next_or_free(now_s, replica)
+
+    def _loaded(self, _: float, replica: Replica, model: int) -> None:
+        self._fleet.loaded(replica, model)
+
+    def _next_or_free(self, now_s: float, replica: Replica) -> None:
+        if not self._queue or replica.draining:
+            self._fleet.release(replica, now_s)
+            return
+        place = self._place_in_queue(now_s, replica)
+        index = self._queue[place]
+        del self._queue[place]
+        self._backlog_s -= self._service[index]
+        self._start(now_s, replica, index)
+
+    def _place_in_queue(self, now_s: float, replica: Replica) -> int:
+        """The first request that the replica has the model for, or simply the first."""
+        if now_s - self._arrival[self._queue[0]] > FIRST_COMES_S:
+            return 0
+        hosted = 0
+        for place in range(min(SCAN, len(self._queue))):
+            model = self._model[self._queue[place]]
+            if model == replica.held:
+                return place
+            if not hosted and model in replica.host:
+                hosted = place
+        return hosted
+
+    def _tick(self, now_s: float) -> None:
+        self._count(now_s, 0)
+        self._areas.append(self._area)
+        self._recent.append(self._begun_s)
+        self._begun_s = 0.0
+        seen = self._observe(now_s)
+        wanted = max(self._policy(seen), self._world.min_replicas)
+        self._scale(now_s, min(wanted, self._world.max_replicas))
+        self._timeline.append((now_s, self._target, self._ongoing))
+        if self._world.loads_ahead and now_s - self._popular_s >= LOAD_AHEAD_S:
+            self._load_ahead(now_s, seen)
+
+    def _observe(self, now_s: float) -> Observation:
+        span_s = max(TICK_S * (len(self._areas) - 1), TICK_S)
+        return Observation(
+            now_s=now_s,
+            replicas=self._target,
+            ready=len(self._fleet.alive),
+            ongoing=(self._areas[-1] - self._areas[0]) / span_s,
+            load=sum(self._recent) / (TICK_S * len(self._recent)),
+            recent=_mean_of_last(self._recent, RECENT_TICKS) / TICK_S,
+            backlog_s=max(self._backlog_s, 0.0),
+            cold_start_s=self._world.startup_s,
+        )
+
+    def _scale(self, now_s: float, target: int) -> None:
+        if target == self._target:
+            return
+        self._changes += 1
+        for _ in range(target - self._target):
+            replica = self._fleet.add(now_s)
+            self._push(now_s + self._world.startup_s, self._ready, replica, 0)
+        if target < self._target:
+            self._fleet.shrink(self._target - target, now_s)
+        self._target = target
+
+    def _load_ahead(self, now_s: float, seen: Observation) -> None:
+        fade = float(np.exp(-(now_s - self._popular_s) / POPULARITY_S))
+        self._popular_s = now_s
+        faded = ((model, fade * weight) for model, weight in self._popularity.items())
+        self._popularity = {model: weight for model, weight in faded if weight > FORGOTTEN_S}
+        busy = seen.load / max(self._target, 1)
+        wanted = copies(self._popularity, self._target, self._world.host_models, busy)
+        for replica, model, load_s in self._fleet.load_ahead(wanted):
+            self._push(now_s + load_s, self._loaded, replica, model)
+
+    def _outcome(self, end_s: float) -> Outcome:
+        fleet = self._fleet
+        alive_s = sum(end_s - replica.asked_s for replica in fleet.alive.values())
+        return Outcome(
+            latency_s=np.array(self._latency_s),
+            service_s=self._trace.service_s,
+            gpu_hours=(fleet.gone_s + alive_s) / 3600,
+            changes=max(self._changes, 0),
+            span_s=end_s,
+            swaps=dict(fleet.swaps),
+            timeline=tuple(self._timeline),
+        )

@@ -1,0 +1,115 @@
+"""What a scaling decision is made from: values only, so that any moment can be replayed."""
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """What a deployment may have and how it should be kept.
+
+    Attributes:
+        min_replicas: Never fewer.
+        max_replicas: Never more.
+        concurrency: Requests that one replica works on at once.
+        gpu_share: GPUs, or the share of one, that each replica takes.
+        priority: Higher is served first when GPUs are short.
+        drain_s: A backlog should be gone within this time.
+        headroom: Replicas kept free, in units of the square root of the load (Halfin and Whitt
+            1981): randomness of the arrivals grows like it.
+        slack: Part of the need that is added when it changes; the band without change is twice it.
+        hold_s: Shrink only to the largest need of this long.
+        usd_per_replica_hour: Price of one replica.
+    """
+
+    min_replicas: int = 1
+    max_replicas: int = 1
+    concurrency: float = 1.0
+    gpu_share: float = 0.0
+    priority: int = 0
+    drain_s: float = 60.0
+    headroom: float = 1.0
+    slack: float = 0.1
+    hold_s: float = 300.0
+    usd_per_replica_hour: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Demand:
+    """One deployment at one moment.
+
+    Attributes:
+        terms: Its bounds.
+        replicas: Asked for now, running or starting.
+        load: Work that arrives, model loads included, in requests being worked on at once
+            (seconds of work per second).
+        forecast: The same, expected for the time when a replica asked for now could work.
+        backlog_s: Seconds of work that wait in queues.
+        cold_start_s: From asking for a replica until it works, as measured.
+        default_replicas: What Serve's own policy would ask for.
+    """
+
+    terms: Terms
+    replicas: int
+    load: float = 0.0
+    forecast: float = 0.0
+    backlog_s: float = 0.0
+    cold_start_s: float = 0.0
+    default_replicas: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Node:
+    """How full one machine is, each as a share from 0 to 1."""
+
+    name: str
+    cpu: float = 0.0
+    memory: float = 0.0
+    disk: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What all deployments share.
+
+    Attributes:
+        gpus: Budget of GPUs for all of them.
+        cpu: Share above which a machine takes no further replica.
+        memory: The same for its memory.
+        disk: The same for its disk.
+        nodes_can_join: Machines are added on demand, so that full ones are no obstacle.
+    """
+
+    gpus: float = math.inf
+    cpu: float = 0.98
+    memory: float = 0.92
+    disk: float = 0.95
+    nodes_can_join: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Need:
+    """Replicas that a deployment could have used at a moment."""
+
+    at_s: float
+    replicas: float
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """Everything a decision depends on.
+
+    Attributes:
+        now_s: Time of the snapshot, on any clock that does not jump.
+        demands: By deployment.
+        limits: Shared by all.
+        nodes: Of the cluster.
+        past: Earlier needs by deployment, as the previous decision returned them.
+    """
+
+    now_s: float
+    demands: Mapping[str, Demand]
+    limits: Limits = field(default_factory=Limits)
+    nodes: tuple[Node, ...] = ()
+    past: Mapping[str, tuple[Need, ...]] = field(default_factory=dict)

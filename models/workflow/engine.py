@@ -1,0 +1,400 @@
+"""The engine on DBOS, which only this module and `checkpoints` know.
+
+A run is one DBOS workflow, `dag.v1`, that interprets its graph. DBOS keeps the checkpoints; leases,
+fencing, events and the memory of results are ours, as tables in the same database.
+"""
+
+import asyncio
+import logging
+import secrets
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Sequence
+from dataclasses import replace
+from functools import partial
+from typing import Any, Final, TypeVar
+
+from dbos import DBOS, SetWorkflowAttributes, SetWorkflowID
+from dbos import WorkflowStatus as Row
+from dbos._context import DBOSContextSetAuth
+from pydantic import JsonValue
+
+from models.core.artifacts import ArtifactStore
+from models.core.errors import (
+    Conflict,
+    InvalidInput,
+    UpstreamUnavailable,
+)
+from models.workflow.calls import Payload, Run
+from models.workflow.checkpoints import (
+    POLL_S,
+    STATES,
+    ReservedStep,
+    configuration,
+    hand_over,
+    hand_over_one,
+    payload_of,
+    refuse_pickles,
+    summary_of,
+)
+from models.workflow.contract import (
+    FINAL,
+    Event,
+    Page,
+    Query,
+    Request,
+    RunStatus,
+    Steps,
+    Submitted,
+)
+from models.workflow.database import Database
+from models.workflow.duties import every
+from models.workflow.events import ENDINGS, STARTED, ending_of
+from models.workflow.gate import Gate
+from models.workflow.interpreter import RunFailed, interpret
+from models.workflow.journal import StaleEpoch
+from models.workflow.leases import Lease, fence_expired
+from models.workflow.options import EngineOptions
+from models.workflow.performer import Performer
+from models.workflow.records import Cursor, Known, described, iso, reusable
+from models.workflow.spec import Spec
+from models.workflow.sql_journal import SqlJournal, SqlMemo
+from models.workflow.values import Outputs, digest
+from models.workflow.webhooks import Dispatcher, Post, post_nowhere
+
+logger = logging.getLogger(__name__)
+
+T = TypeVar("T")
+
+WORKFLOW: Final = "dag.v1"
+SWEEP_S: Final = 0.5
+DISPATCH_S: Final = 0.5
+RECLAIM_S: Final = 10.0
+EXPIRY_S: Final = 600.0
+EXPIRY_BATCH: Final = 200
+ENDING_NAMES: Final = tuple(ENDINGS)
+
+
+class DurableEngine:
+    """An `Engine`; one in a process, since DBOS is.
+
+    Args:
+        options: How it works.
+        steps: Performs the calls; used in the event loop that starts the engine.
+        store: Holds large outputs and remembered results.
+        lost: Called when the lease is lost; must end the process.
+        post: Sends webhooks.
+    """
+
+    def __init__(
+        self,
+        options: EngineOptions,
+        steps: Steps,
+        store: ArtifactStore,
+        lost: Callable[[], None],
+        post: Post = post_nowhere,
+    ) -> None:
+        self._options = options
+        self._steps = steps
+        self._outputs = Outputs(store)
+        self._lost = lost
+        self._database = Database(options.url)
+        self._checkpoints = self._database.new_engine()
+        self._lease = Lease(self._database, options.times, lost)
+        self._journal = SqlJournal(self._database, self._lease.epoch)
+        self._memo = SqlMemo(self._database)
+        self._dispatcher = Dispatcher(self._database, post)
+        self._active: set[str] = set()
+        self._idle: frozenset[str] = frozenset()
+        self._background: list[asyncio.Task[None]] = []
+
+    async def start(self) -> None:
+        """Begin to run what is accepted, and what others left behind."""
+        self._loop = asyncio.get_running_loop()
+        self._performer = Performer(
+            self._steps,
+            self._journal,
+            self._outputs,
+            self._memo,
+            epoch=self._lease.epoch,
+            gate=Gate(self._options.max_steps),
+            fence=self._lease.fence,
+        )
+        refuse_pickles()
+        self._dbos = DBOS(
+            config=configuration(self._database, self._checkpoints, self._lease.executor_id)
+        )
+
+        async def dag(payload: dict[str, Any]) -> dict[str, JsonValue]:
+            return await self._execute(payload)
+
+        self._dag = DBOS.workflow(name=WORKFLOW)(dag)
+        await asyncio.to_thread(DBOS.launch)
+        duties: Sequence[tuple[float, Callable[[], Awaitable[object]]]] = (
+            (SWEEP_S, self.take_over),
+            (RECLAIM_S, self.reclaim),
+            (EXPIRY_S, partial(self.expire, self._options.retention_s)),
+            (DISPATCH_S, self._dispatcher.deliver_due),
+        )
+        self._background = [asyncio.create_task(every(*duty)) for duty in duties]
+
+    async def close(self) -> None:
+        """Stop; what is under way goes on in another executor at once."""
+        for task in self._background:
+            task.cancel()
+        await asyncio.gather(*self._background, return_exceptions=True)
+        await asyncio.to_thread(self._lease.release)
+        await asyncio.to_thread(DBOS.destroy, destroy_registry=True)
+        self._checkpoints.dispose()
+        self._database.close()
+
+    @property
+    def active_runs(self) -> int:
+        """Runs under way in this process."""
+        return len(self._active)
+
+    async def submit(self, request: Request) -> Submitted:
+        """Accept a run: after the return it survives any crash.
+
+        Raises:
+            InvalidInput: The id belongs to a run with another payload.
+            CapacityExceeded: Too many runs are under way.
+            StorageFull: The store has too little room.
+        """
+        self._check_room()
+        payload = Payload(
+            owner=request.owner,
+            spec=request.spec.to_json(),
+            accepted_at=time.time(),
+            trace_id=request.trace_id,
+            retry_of=request.retry_of,
+            reuse=dict(request.reuse),
+        ).model_dump(mode="json")
+        known = digest(payload["spec"])
+        attributes = {"digest": known, "name": request.spec.name, "nonce": secrets.token_hex(8)}
+        if await self._start(request, payload, attributes):
+            return Submitted(run_id=request.run_id, created=True)
+        row = await self._row(request.run_id, request.owner)
+        found = (row.attributes or {}) if row else {}
+        if found.get("digest") != known:
+            raise InvalidInput(
+                "this Idempotency-Key was used with another payload; choose a new one"
+            )
+        return Submitted(run_id=request.run_id, created=found["nonce"] == attributes["nonce"])
+
+    async def _start(
+        self, request: Request, payload: dict[str, Any], attributes: dict[str, Any]
+    ) -> bool:
+        """Whether the run was new, and so has begun here."""
+        known_here = request.run_id in self._active
+        self._active.add(request.run_id)
+        new = False
+        try:
+            with (
+                SetWorkflowID(request.run_id),
+                SetWorkflowAttributes(attributes),
+                DBOSContextSetAuth(request.owner, None),
+            ):
+                handle = await DBOS.start_workflow_async(self._dag, payload)
+            new = hasattr(handle, "task")  # DBOS answers with a task where it runs one
+        finally:
+            if not (new or known_here):
+                self._active.discard(request.run_id)
+        return new
+
+    def _check_room(self) -> None:
+        if not self._lease.is_certain:
+            raise UpstreamUnavailable("the database of runs does not answer", 2.0)
+        self._options.check_room(len(self._active), self._database.path)
+
+    async def _execute(self, payload: dict[str, Any]) -> dict[str, JsonValue]:
+        """The workflow; a process that lost its lease never leaves it."""
+        run_id = DBOS.workflow_id
+        assert run_id is not None  # noqa: S101 - within a workflow
+        accepted = Payload.model_validate(payload)
+        run = Run(run_id, accepted, Spec.model_validate(accepted.spec))
+        self._active.add(run_id)
+        try:
+            return await self._to_its_end(run)
+        except StaleEpoch:
+            self._lost()
+            await asyncio.Event().wait()  # to return or raise would write a result
+            raise
+        finally:
+            self._active.discard(run_id)
+
+    async def _to_its_end(self, run: Run) -> dict[str, JsonValue]:
+        first = await self._end(run, STARTED, {}, (STARTED,))
+        run = replace(run, resumed=not first)
+        try:
+            outputs = await interpret(run, self._performer, self._checkpoint)
+        except RunFailed as error:
+            failure = {"failure": error.failure.model_dump(mode="json")}
+            await self._end(run, "workflow.failed", failure, ENDING_NAMES)
+            raise
+        packed = await self._here(asyncio.to_thread(self._outputs.pack, outputs, run.payload.owner))
+        await self._end(run, "workflow.completed", {"outputs": packed}, ENDING_NAMES)
+        return {"outputs": packed}
+
+    async def _end(
+        self, run: Run, name: str, data: dict[str, Any], exclusive: tuple[str, ...]
+    ) -> bool:
+        entry = run.entry(name, data=data, exclusive=exclusive)
+        return await self._here(self._journal.append(entry))
+
+    def _checkpoint(self) -> ReservedStep:
+        return ReservedStep(DBOS.reserve_step(), self._here)
+
+    async def _here(self, work: Coroutine[Any, Any, T]) -> T:
+        """Await work in the loop that started the engine: DBOS recovers runs in one of its own."""
+        if asyncio.get_running_loop() is self._loop:
+            return await work
+        return await asyncio.wrap_future(asyncio.run_coroutine_threadsafe(work, self._loop))
+
+    async def _row(self, run_id: str, owner: str, *, loads: bool = False) -> Row | None:
+        rows = await DBOS.list_workflows_async(
+            workflow_ids=[run_id], user=owner, name=WORKFLOW, load_input=loads, load_output=False
+        )
+        return rows[0] if rows else None
+
+    async def status(self, run_id: str, owner: str) -> RunStatus | None:
+        """State of a run, `None` where the owner has none of this name."""
+        row = await self._row(run_id, owner, loads=True)
+        if row is None:
+            return None
+        payload = payload_of(row)
+        events = await self._journal.after(run_id, -1)
+        known = Known(run_id, payload, STATES[row.status], max(0, (row.recovery_attempts or 1) - 1))
+        return described(known, events, self._steps.services())
+
+    async def find(self, query: Query) -> Page:
+        """Runs of an owner, newest first."""
+        cursor = Cursor.read(query.cursor)
+        wanted = [name for name, state in STATES.items() if state in query.states]
+        rows = await DBOS.list_workflows_async(
+            user=query.owner,
+            name=WORKFLOW,
+            status=wanted or None,
+            start_time=query.since.isoformat() if query.since else None,
+            end_time=None if cursor.before_ms is None else iso(cursor.before_ms),
+            limit=query.limit + len(cursor.seen) + 1,
+            sort_desc=True,
+            load_input=False,
+            load_output=False,
+        )
+        rows = [row for row in rows if row.workflow_id not in cursor.seen]
+        shown = rows[: query.limit]
+        more = len(rows) > query.limit
+        ended = (
+            cursor.after([(row.created_at or 0, row.workflow_id) for row in shown])
+            if more
+            else None
+        )
+        return Page(
+            runs=tuple(summary_of(row) for row in shown), cursor=str(ended) if ended else None
+        )
+
+    async def cancel(self, run_id: str, owner: str) -> bool:
+        """Stop a run; false where it is unknown."""
+        row = await self._row(run_id, owner, loads=True)
+        if row is None:
+            return False
+        payload = payload_of(row)
+        run = Run(run_id, payload, Spec.model_validate(payload.spec))
+        if await self._journal.append(run.entry("workflow.cancelled", exclusive=ENDING_NAMES)):
+            await DBOS.cancel_workflow_async(run_id)
+        return True
+
+    async def retry(self, run_id: str, owner: str, from_task: str | None = None) -> str | None:
+        """A new run that reuses what was finished; `None` where the run is unknown.
+
+        Raises:
+            Conflict: The run is not over.
+            InvalidInput: It has no such task.
+        """
+        row = await self._row(run_id, owner, loads=True)
+        if row is None:
+            return None
+        events = await self._journal.after(run_id, -1)
+        if ending_of(events) is None and STATES[row.status] not in FINAL:
+            raise Conflict("the task is still under way; cancel it first")
+        payload = payload_of(row)
+        spec = Spec.model_validate(payload.spec)
+        again = f"{run_id.split('.')[0]}.{secrets.token_hex(4)}"
+        reuse = reusable(spec, events, from_task)
+        await self.submit(Request(again, owner, spec, payload.trace_id, run_id, reuse))
+        return again
+
+    async def events(self, run_id: str, owner: str, after: int = -1) -> AsyncIterator[Event]:
+        """What happened after an event, and then what happens, to the end of the run."""
+        row = await self._row(run_id, owner)
+        while row is not None:
+            found = await self._journal.after(run_id, after)
+            for event in found:
+                after = event.number
+                yield event
+            if ending_of(found) is not None:
+                return
+            if found:
+                continue
+            if STATES[row.status] in FINAL:
+                return  # it ended before this reader came, with an event that it has seen
+            checked = time.monotonic()
+            while not await self._journal.after(run_id, after):
+                await self._journal.wait(POLL_S)
+                if time.monotonic() - checked > 2:
+                    row = await self._row(run_id, owner)
+                    break
+
+    async def take_over(self) -> list[str]:
+        """Fence executors whose lease ended, and run what they left; gives their runs."""
+        dead = await asyncio.to_thread(fence_expired, self._database, self._lease.epoch)
+        if not dead:
+            return []
+        taken = await asyncio.to_thread(hand_over, dead)
+        if taken:
+            logger.warning("runs taken over", extra={"count": len(taken), "executors": dead})
+        return taken
+
+    async def webhook_secret(self, owner: str) -> str:
+        """The key that an owner's webhooks are signed with."""
+        return await self._dispatcher.secret_of(owner)
+
+    async def reclaim(self) -> list[str]:
+        """Run again what is this executor's but was dropped by it; gives those runs.
+
+        DBOS can let go of a run whose checkpoint was committed in the moment in which its
+        connection broke. Only what is found idle twice is touched: a run may just be starting.
+        """
+        rows = await DBOS.list_workflows_async(
+            name=WORKFLOW,
+            status="PENDING",
+            executor_id=self._lease.executor_id,
+            load_input=False,
+            load_output=False,
+        )
+        idle = frozenset(row.workflow_id for row in rows) - self._active
+        dropped, self._idle = sorted(idle & self._idle), idle
+        for run_id in dropped:
+            logger.warning("dropped run is run again", extra={"run_id": run_id})
+            await asyncio.to_thread(hand_over_one, self._dbos, run_id, self._lease.executor_id)
+        return dropped
+
+    async def expire(self, age_s: float) -> int:
+        """Forget runs that ended so long ago; gives their number."""
+        forgotten = 0
+        while True:
+            rows = await DBOS.list_workflows_async(
+                name=WORKFLOW,
+                status=[name for name, state in STATES.items() if state in FINAL],
+                completed_before=iso((time.time() - age_s) * 1000),
+                limit=EXPIRY_BATCH,
+                load_input=False,
+                load_output=False,
+            )
+            ids = [row.workflow_id for row in rows]
+            if ids:
+                await self._journal.delete(ids)
+                await DBOS.delete_workflows_async(ids)
+            forgotten += len(ids)
+            if len(ids) < EXPIRY_BATCH:
+                return forgotten

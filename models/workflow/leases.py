@@ -1,0 +1,151 @@
+"""Which executors are alive, by leases on the clock of the database."""
+
+import asyncio
+import logging
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Final
+
+import sqlalchemy as sa
+from sqlalchemy.exc import SQLAlchemyError
+
+from models.workflow.database import Database, executors
+from models.workflow.journal import StaleEpoch
+
+logger = logging.getLogger(__name__)
+
+PREFIX: Final = "orrery-"
+UNCERTAIN_POLL_S: Final = 0.05
+REMEMBERED_S: Final = 86400.0
+
+
+@dataclass(frozen=True)
+class LeaseTimes:
+    """How fast a death is noticed.
+
+    Attributes:
+        lease_s: An executor that was silent for so long is taken over.
+        heartbeat_s: Between renewals.
+    """
+
+    lease_s: float = 3.0
+    heartbeat_s: float = 0.75
+
+
+class Lease:
+    """The lease of this process, renewed by a thread of its own.
+
+    Every process gets an epoch greater than all before it, and its executor id from that: an id
+    never comes back, so whatever still runs under an old one cannot be mistaken for new work.
+
+    Args:
+        database: Where the leases are.
+        times: How fast a death is noticed.
+        lost: Called once when the lease is gone; the process must do nothing more.
+    """
+
+    def __init__(self, database: Database, times: LeaseTimes, lost: Callable[[], None]) -> None:
+        self._database = database
+        self._times = times
+        self._lost = lost
+        self._stop = threading.Event()
+        self._gone = False
+        self.epoch = database.transact(self._claim)
+        self._renewed = time.monotonic()
+        self._thread = threading.Thread(target=self._beat, name="lease", daemon=True)
+        self._thread.start()
+
+    @property
+    def executor_id(self) -> str:
+        """The name under which the store knows this process."""
+        return f"{PREFIX}{self.epoch}"
+
+    @property
+    def is_certain(self) -> bool:
+        """Whether nobody can have taken over from this process."""
+        return not self._gone and time.monotonic() - self._renewed <= self._times.lease_s
+
+    async def fence(self) -> None:
+        """Go on only while the lease is certainly held; wait where the database is silent.
+
+        Raises:
+            StaleEpoch: It is lost.
+        """
+        while not self.is_certain:
+            if self._gone:
+                raise StaleEpoch(f"executor {self.epoch} was taken over")
+            await asyncio.sleep(UNCERTAIN_POLL_S)
+
+    def release(self) -> None:
+        """Give the lease up, so that others need not wait for its end."""
+        self._stop.set()
+        self._thread.join(5)
+        self._gone = True
+        mine = executors.c.epoch == self.epoch
+        self._database.transact(
+            lambda c: c.execute(sa.update(executors).where(mine).values(fenced=True))
+        )
+
+    def _claim(self, connection: sa.Connection) -> int:
+        if self._database.is_postgres:
+            connection.execute(sa.text("LOCK TABLE orrery_executors IN EXCLUSIVE MODE"))
+        highest = connection.execute(sa.select(sa.func.max(executors.c.epoch))).scalar() or 0
+        epoch = int(highest) + 1
+        row = {
+            "epoch": epoch,
+            "executor_id": f"{PREFIX}{epoch}",
+            "expires_at": self._database.now + self._times.lease_s,
+            "fenced": False,
+        }
+        connection.execute(sa.insert(executors).values(row))
+        return epoch
+
+    def _beat(self) -> None:
+        while not self._stop.wait(self._times.heartbeat_s):
+            asked = time.monotonic()
+            try:
+                held = self._database.transact(self._renew)
+            except SQLAlchemyError as error:
+                logger.warning("lease not renewed", extra={"reason": type(error).__name__})
+                continue
+            if not held:
+                self._gone = True
+                logger.error("lease lost", extra={"epoch": self.epoch})
+                self._lost()
+                return
+            self._renewed = asked
+
+    def _renew(self, connection: sa.Connection) -> bool:
+        mine = sa.and_(executors.c.epoch == self.epoch, executors.c.fenced.is_(False))
+        expires_at = self._database.now + self._times.lease_s
+        renewed = connection.execute(sa.update(executors).where(mine).values(expires_at=expires_at))
+        return renewed.rowcount == 1
+
+
+def fence_expired(database: Database, own_epoch: int) -> list[str]:
+    """Fence every executor whose lease has ended, and name all that are fenced.
+
+    An executor stays known for a day: one that was frozen may have accepted a last run.
+    """
+
+    def work(connection: sa.Connection) -> list[str]:
+        expired = sa.and_(
+            executors.c.expires_at <= database.now,
+            executors.c.fenced.is_(False),
+            executors.c.epoch != own_epoch,
+        )
+        forgotten = sa.and_(
+            executors.c.expires_at <= database.now - REMEMBERED_S,
+            executors.c.fenced.is_(True),
+            executors.c.epoch < own_epoch,
+        )
+        names = sa.select(executors.c.executor_id).where(executors.c.fenced.is_(True))
+        if connection.execute(sa.select(executors.c.epoch).where(expired)).first():
+            connection.execute(sa.update(executors).where(expired).values(fenced=True))
+        if connection.execute(sa.select(executors.c.epoch).where(forgotten)).first():
+            connection.execute(sa.delete(executors).where(forgotten))
+        return list(connection.execute(names).scalars())
+
+    return database.transact(work)

@@ -1,0 +1,100 @@
+"""The cluster files are valid, and mistakes are found before machines are rented."""
+
+import copy
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from graphs.cli import main
+
+ROOT = Path(__file__).resolve().parents[2]
+FILES = ("cluster.yaml", "clusters/gcp.yaml", "clusters/on-premises.yaml")
+START = {"head": "head_start_ray_commands", "worker": "worker_start_ray_commands"}
+SPOT = ("available_node_types", "gpu-l4-spot")
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_the_files_as_checked_in_are_valid(name: str, capsys: pytest.CaptureFixture[str]) -> None:
+    status = main(["cluster", "check", str(ROOT / name)])
+
+    assert (status, "is valid" in capsys.readouterr().out) == (0, True)
+
+
+def test_the_cost_is_that_of_the_dearest_machines(capsys: pytest.CaptureFixture[str]) -> None:
+    main(["cluster", "check", str(ROOT / "cluster.yaml")])
+
+    # The head alone; then 4 at 0.8048 and 4 at 0.4, eight workers being the limit.
+    assert "0.40 USD per hour idle, at most 5.22" in capsys.readouterr().out
+
+
+def put(*path: str, value: Any) -> Any:
+    def change(document: dict[str, Any]) -> None:
+        for key in path[:-1]:
+            document = document[key]
+        document[path[-1]] = value
+
+    return change
+
+
+def drop(*path: str) -> Any:
+    def change(document: dict[str, Any]) -> None:
+        for key in path[:-1]:
+            document = document[key]
+        del document[path[-1]]
+
+    return change
+
+
+def start(which: str, old: str, new: str = "") -> Any:
+    def change(document: dict[str, Any]) -> None:
+        document[START[which]] = [line.replace(old, new) for line in document[START[which]]]
+
+    return change
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        (put("max_worker", value=3), "'max_worker' was unexpected"),
+        (put("head_node_type", value="haed"), "`head_node_type` must be one of"),
+        (put(*SPOT, "resources", value={"CPU": 4, "GPU": 0.5}), "0.5 is not"),
+        (put(*SPOT, "min_workers", value=20), "smaller than the sum of `min_workers`"),
+        (put(*SPOT, "min_workers", value=1), "an idle GPU is paid for; set it to 0"),
+        (put(*SPOT, "max_workers", value=0), "never starts; set it to 1 or more"),
+        (put("available_node_types", "head", "resources", value={"GPU": 1}), "move it to a worker"),
+        (start("head", "PYTHONPATH=/home/ubuntu/app "), "set PYTHONPATH=/home/ubuntu/app"),
+        (start("worker", "RAY_AUTH_MODE=token "), "set RAY_AUTH_MODE=token"),
+        (start("worker", "ORRERY_ACCELERATOR=gpu "), "set ORRERY_ACCELERATOR=gpu"),
+        (start("head", "=127.0.0.1", "=0.0.0.0"), "set --dashboard-host=127.0.0.1"),
+        (start("worker", "$RAY_HEAD_IP", "head"), "join with --address=$RAY_HEAD_IP"),
+        (drop("file_mounts"), "the repository is not mounted"),
+        (start("head", "ray start", "true"), "nothing starts Ray; add `ray start`"),
+        (put("setup_commands", value=["pip install ray"]), "install with `-c constraints.txt`"),
+        (put("provider", "type", value="awz"), "Ray refuses it"),
+    ],
+)
+def test_a_planted_mistake_is_found_with_its_mend(
+    change: Any, said: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    document = copy.deepcopy(yaml.safe_load((ROOT / "cluster.yaml").read_text()))
+    change(document)
+    path = tmp_path / "cluster.yaml"
+    path.write_text(yaml.safe_dump(document))
+    status = main(["cluster", "check", str(path)])
+
+    assert status == 1
+    assert said in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("text", ["a: [", "- 1", None])
+def test_a_file_that_is_none_is_refused(
+    text: str | None, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "cluster.yaml"
+    if text is not None:
+        path.write_text(text)
+
+    assert main(["cluster", "check", str(path)]) == 2
+    assert str(path) in capsys.readouterr().err

@@ -1,0 +1,262 @@
+"""The routes of the autoscaler, the command, and the policy that Serve's controller calls."""
+
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+from xml.etree import ElementTree as ET
+
+import httpx
+import pytest
+import yaml
+from ray.serve._private.common import DeploymentID, ReplicaID, TimeStampedValue
+from ray.serve.config import AutoscalingConfig, AutoscalingContext
+
+from deployments import autoscaling
+from deployments.autoscaling import Policy
+from deployments.node_metrics import name_as_number, number_as_name
+from deployments.serve_default import ServeDefault, context
+from deployments.work import Work
+from graphs.cli import main
+from models.scaling.record import (
+    DeploymentDecision,
+    NodeLoad,
+    ScalingDecision,
+    ScalingHistory,
+)
+from models.scaling.simulate import Observation
+from tests.api.conftest import IDLE, Api
+
+ROOT = Path(__file__).resolve().parents[2]
+NODE = "0123456789ab"
+
+
+class Ledger:
+    """Stands where the actor does."""
+
+    def __init__(self) -> None:
+        self.noted: list[tuple[ScalingDecision, bool]] = []
+        self.note = self
+
+    def remote(self, decision: ScalingDecision, changed: bool) -> None:
+        self.noted.append((decision, changed))
+
+
+@pytest.fixture
+def ledger(monkeypatch: pytest.MonkeyPatch) -> Ledger:
+    ledger = Ledger()
+    monkeypatch.setattr(autoscaling, "open_ledger", lambda _name: ledger)
+    return ledger
+
+
+def seen(
+    name: str = "image",
+    *,
+    now_s: float = 100.0,
+    busy: float | None = 0.0,
+    ongoing: float = 0.0,
+    replicas: int = 1,
+    reported_s: float | None = None,
+    **metrics: float,
+) -> AutoscalingContext:
+    """A context with one replica that was busy for a share of the last 30 s."""
+    config = AutoscalingConfig(min_replicas=1, max_replicas=8, target_ongoing_requests=2)
+    ctx = context(config, replicas, ongoing, now_s)
+    d_id = DeploymentID(name=name, app_name="orrery")
+    ctx.deployment_id, ctx.deployment_name, ctx.app_name = d_id, name, "orrery"
+    if busy is not None:
+        at_s = now_s if reported_s is None else reported_s
+        values = {"service_s": 10.0, "gpu_share": 0.0, "node": name_as_number(NODE), "cpu": 0.5}
+        values |= {"memory": 0.4, "disk": 0.3, **metrics}
+        replica = ReplicaID("r", deployment_id=d_id)
+        series = {k: {replica: [TimeStampedValue(at_s, v)]} for k, v in values.items()}
+        rising = [TimeStampedValue(at_s - 30, 0.0), TimeStampedValue(at_s, 30 * busy)]
+        ctx._raw_metrics_value = {**series, "busy_s": {replica: rising}}  # type: ignore[dict-item]
+    return ctx
+
+
+def call(policy: Policy, *contexts: AutoscalingContext) -> dict[str, int]:
+    targets, _ = policy({ctx.deployment_id: ctx for ctx in contexts})
+    return {d_id.name: target for d_id, target in targets.items()}
+
+
+def plain(**fields: Any) -> Policy:
+    terms = {"headroom": 0, "slack": 0, "hold_s": 0}
+    return Policy({"image": terms, "video": {**terms, "priority": 1}}, **fields)
+
+
+def test_the_policy_follows_load_and_backlog(ledger: Ledger) -> None:
+    assert call(plain(), seen(busy=1.0, ongoing=1.0)) == {"image": 1}
+    assert call(plain(), seen(busy=0.1, ongoing=0.2)) == {"image": 1}
+    assert ledger.noted[-1][0].deployments["image"].inputs["load"] == 0.2
+    assert call(plain(), seen(busy=1.0, ongoing=13.0)) == {"image": 3}
+    one = ledger.noted[-1][0].deployments["image"]
+    assert one.policy == "orrery"
+    assert "120 s of work waiting" in one.reason
+    assert one.default_policy == "7 instead of 3"
+    assert ledger.noted[-1][0].nodes[0].name == NODE
+
+
+def test_the_higher_priority_takes_the_gpus(ledger: Ledger) -> None:
+    crowd = {"busy": 1.0, "ongoing": 43.0, "gpu_share": 0.25}
+    targets = call(plain(gpus=1), seen("image", **crowd), seen("video", **crowd))
+
+    assert targets == {"image": 1, "video": 3}
+    assert ledger.noted[0][0].deployments["image"].binding == "budget"
+
+
+@pytest.mark.parametrize(
+    ("ctx", "why"),
+    [
+        (seen(busy=None, ongoing=5), "no replica has reported yet"),
+        (seen(busy=0.5, ongoing=5, reported_s=40), "the last report of a replica is 60 s old"),
+    ],
+)
+def test_without_fresh_reports_serve_decides(
+    ledger: Ledger, ctx: AutoscalingContext, why: str
+) -> None:
+    assert call(plain(), ctx) == {"image": 3}
+    one = ledger.noted[0][0].deployments["image"]
+    assert (one.policy, one.default_policy) == ("serve", "3, the same")
+    assert why in one.reason
+
+
+def test_a_policy_that_fails_leaves_serve_in_charge(
+    ledger: Ledger, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(_: object) -> None:
+        raise ZeroDivisionError("as asked")
+
+    monkeypatch.setattr(autoscaling, "decide", fail)
+
+    assert call(plain(), seen(busy=0.5, ongoing=5)) == {"image": 3}
+    reason = ledger.noted[0][0].deployments["image"].reason
+    assert "the policy failed: ZeroDivisionError: as asked" in reason
+
+
+def test_a_lost_ledger_does_not_stop_scaling(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(_: str) -> None:
+        raise ValueError("gone")
+
+    monkeypatch.setattr(autoscaling, "open_ledger", fail)
+
+    assert call(plain(), seen(busy=1.0, ongoing=13.0)) == {"image": 3}
+
+
+def test_the_ledger_marks_what_changed(ledger: Ledger) -> None:
+    policy = plain()
+    for now_s, ongoing in [(100, 1), (100.1, 13), (102, 1), (104, 13), (106, 13)]:
+        call(policy, seen(busy=1.0, ongoing=ongoing, now_s=now_s))
+
+    assert [changed for _, changed in ledger.noted] == [True, False, True, False]
+
+
+def test_the_configuration_builds_a_policy() -> None:
+    application = yaml.safe_load((ROOT / "serve_config.yaml").read_text())["applications"][0]
+    Policy(**application["autoscaling_policy"]["policy_kwargs"])
+    with pytest.raises(TypeError, match="hedroom"):
+        Policy({"image": {"hedroom": 1}})
+
+
+def test_serves_own_policy_waits_before_it_changes() -> None:
+    config = AutoscalingConfig(min_replicas=1, max_replicas=9, target_ongoing_requests=2)
+    policy = ServeDefault(
+        config.model_copy(update={"upscale_delay_s": 30, "downscale_delay_s": 60})
+    )
+    replicas, seen_at = 1, {}
+    for tick in range(20):
+        ongoing = 6.0 if tick < 8 else 1.0
+        observed = Observation(tick * 10.0, replicas, replicas, ongoing, 0, 0, 0, 0)
+        replicas = seen_at[tick * 10] = policy(observed)
+
+    assert (seen_at[20], seen_at[30]) == (1, 3)
+    assert (seen_at[130], seen_at[140]) == (3, 1)
+
+
+def test_a_node_survives_its_way_as_a_number() -> None:
+    for name in ("000000000001", NODE, "ffffffffffff"):
+        assert number_as_name(name_as_number(name)) == name
+
+
+def test_work_counts_what_is_in_hand() -> None:
+    work = Work()
+    before = work.busy_s()
+    with work:
+        during = work.busy_s()
+
+    assert before == 0
+    assert 0 < during <= work.busy_s() < 1
+    assert work.service_s == work.busy_s()
+
+
+def decision(target: int, minute: int) -> ScalingDecision:
+    one = DeploymentDecision(
+        target=target,
+        replicas=1,
+        policy="orrery",
+        binding="load",
+        reason="grows",
+        default_policy="1 instead of 2",
+        would_change=("less load",),
+        inputs={"load": 1.5, "backlog_s": 3.0, "gpu_share": 0.5},
+    )
+    node = NodeLoad(name=NODE, cpu=0.1, memory=0.2, disk=0.3)
+    at = datetime(2026, 1, 1, 12, minute, tzinfo=UTC)
+    return ScalingDecision(at=at, deployments={"probe": one}, nodes=(node,))
+
+
+async def test_before_the_first_decision_the_routes_say_so(client: httpx.AsyncClient) -> None:
+    missing = await client.get("/scaling-decision")
+    metrics = (await client.get("/api/v1/autoscaler/metrics")).json()
+
+    assert missing.status_code == 503
+    assert "no scaling decision was made yet" in missing.json()["detail"]
+    assert metrics["gateway_node"] == {"name": "ab", "cpu": 0.5, "memory": 0.25, "disk": 0.75}
+    assert (metrics["gpus"], metrics["gpus_free"]) == (2, 1.5)
+
+
+async def test_decision_metrics_history_and_chart(api: Api) -> None:
+    steps = ScalingHistory(decisions=(decision(1, 0), decision(2, 1), decision(1, 9)))
+    api.backend.scaled = replace(IDLE, latest=steps.decisions[1], history=steps)
+    async with api.client() as client:
+        for path in ("/scaling-decision", "/api/v1/autoscaler/scaling-decision"):
+            body = (await client.get(path)).json()
+            assert body["deployments"]["probe"]["target"] == 2
+            assert body["deployments"]["probe"]["would_change"] == ["less load"]
+        metrics = (await client.get("/metrics-system")).json()
+        history = (await client.get("/api/v1/autoscaler/history")).json()
+        chart = await client.get("/api/v1/autoscaler/history.svg")
+
+    probe = metrics["deployments"]["probe"]
+    assert (probe["load"], probe["backlog_s"], probe["gpus"]) == (1.5, 3.0, 0.5)
+    assert metrics["nodes"][0]["name"] == NODE
+    assert len(history["decisions"]) == 3
+    assert chart.headers["content-type"] == "image/svg+xml"
+    (line,) = ET.fromstring(chart.text).findall("{http://www.w3.org/2000/svg}polyline")  # noqa: S314 - our own
+    heights = [point.split(",")[1] for point in line.attrib["points"].split()]
+    assert heights == ["160.0", "160.0", "40.0", "40.0", "160.0"]
+
+
+def test_the_command_simulates_and_draws(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    chart = tmp_path / "chart.svg"
+    few = ["--requests", "300", "--hours", "6", "--chart", str(chart)]
+    status = main(["simulate", *few, "--policy", "decide", "--policy", "fixed:3"])
+
+    printed = [yaml.safe_load(line) for line in capsys.readouterr().out.splitlines()[:2]]
+    assert status == 0
+    assert [line["policy"] for line in printed] == ["decide", "fixed:3"]
+    assert printed[1]["gpu_hours"] == pytest.approx(18, rel=0.02)
+    assert sum(printed[0]["swaps"].values()) - printed[0]["swaps"]["ahead"] == 300
+    drawn = ET.fromstring(chart.read_text())  # noqa: S314 - our own
+    assert len(drawn.findall("{*}polyline")) == 3
+
+
+@pytest.mark.parametrize("arguments", [["--policy", "best"], ["--trace", "/nowhere"]])
+def test_the_command_says_what_it_needs(
+    arguments: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["simulate", *arguments]) == 2
+    said = capsys.readouterr().err
+    assert "expected decide" in said or "must hold lora_request_trace" in said

@@ -1,0 +1,183 @@
+"""The simulator against closed forms, and its parts against what they promise."""
+
+import json
+from datetime import UTC, datetime
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from models.scaling.forecast import DAY_S, DayProfile
+from models.scaling.loads import LoadTimes, read_percentiles
+from models.scaling.placement import copies
+from models.scaling.policies import Deciding, Fixed
+from models.scaling.simulate import Outcome, World, simulate
+from models.scaling.snapshot import Terms
+from models.scaling.trace import Trace, generate, read_trace
+
+NO_LOADS = LoadTimes((0.0,), (0.0,), (0.0,))
+LOADS = LoadTimes((2.0,), (20.0,), (4.0,))
+
+
+def trace_of(arrival_s: list[float], service_s: float, models: list[int] | None = None) -> Trace:
+    count = len(arrival_s)
+    return Trace(
+        np.array(arrival_s),
+        np.full(count, service_s),
+        np.array(models or [0] * count),
+        np.zeros(count, dtype=np.bool_),
+    )
+
+
+def poisson(rate: float, mean_service_s: float, count: int) -> Trace:
+    rng = np.random.default_rng(0)
+    return Trace(
+        np.cumsum(rng.exponential(1 / rate, count)),
+        rng.exponential(mean_service_s, count),
+        np.zeros(count, dtype=np.int64),
+        np.zeros(count, dtype=np.bool_),
+    )
+
+
+def test_one_replica_is_the_queue_of_erlang() -> None:
+    # M/M/1 at 70 % load: the mean time in the system is 10 s / (1 - 0.7).
+    world = World(NO_LOADS, startup_s=0, min_replicas=1)
+    outcome = simulate(poisson(0.07, 10.0, 40_000), Fixed(1), world)
+
+    assert outcome.latency_s.mean() == pytest.approx(10 / 0.3, rel=0.1)
+
+
+def test_ten_replicas_wait_as_erlang_c_says() -> None:
+    # M/M/10 at load 8: probability of waiting 0.4092, mean wait 0.4092 * 10 s / (10 - 8).
+    world = World(NO_LOADS, startup_s=0, min_replicas=10)
+    outcome = simulate(poisson(0.8, 10.0, 60_000), Fixed(10), world)
+    wait_s = outcome.latency_s - outcome.service_s
+
+    assert wait_s.mean() == pytest.approx(0.4092 * 10 / 2, rel=0.12)
+
+
+def test_replicas_cost_from_asking_to_the_end() -> None:
+    outcome = simulate(trace_of([0.0], 3600.0), Fixed(2), World(NO_LOADS, startup_s=1800))
+
+    assert outcome.latency_s[0] == 5400
+    assert outcome.gpu_hours == pytest.approx(2 * 1.5)
+
+
+def test_a_model_is_loaded_from_storage_once_then_kept() -> None:
+    trace = trace_of([0, 100, 200, 300], 10, [1, 1, 2, 1])
+    outcome = simulate(trace, Fixed(1), World(LOADS, startup_s=0))
+
+    assert outcome.latency_s.tolist() == [30, 10, 30, 12]
+    assert outcome.swaps == {"none": 1, "host": 1, "storage": 2, "ahead": 0}
+
+
+def test_a_request_goes_where_its_model_is() -> None:
+    trace = trace_of([100, 100, 200, 200], 10, [1, 2, 2, 1])
+    outcome = simulate(trace, Fixed(2), World(LOADS, startup_s=0))
+
+    assert outcome.latency_s.tolist() == [30, 30, 10, 10]
+
+
+def test_what_is_popular_is_loaded_ahead_into_other_replicas() -> None:
+    trace = trace_of([0, 31, 100, 100], 10, [1, 1, 1, 1])
+    cold = simulate(trace, Fixed(2), World(LOADS, startup_s=0))
+    warm = simulate(trace, Fixed(2), World(LOADS, startup_s=0, loads_ahead=True))
+
+    assert cold.latency_s.tolist() == [30, 10, 10, 30]
+    assert warm.latency_s.tolist() == [30, 10, 10, 12]
+    assert warm.swaps["ahead"] == 1
+
+
+def test_what_drains_still_costs_and_finishes() -> None:
+    class Shrinking:
+        def __call__(self, seen: object) -> int:
+            return 2 if getattr(seen, "now_s", 0) < 20 else 1
+
+    outcome = simulate(trace_of([0, 0], 3600), Shrinking(), World(NO_LOADS, startup_s=0))
+
+    assert outcome.latency_s.tolist() == [3600, 3600]
+    assert outcome.gpu_hours == pytest.approx(2.0)
+    assert outcome.changes == 1
+
+
+def decided(**terms: float) -> Outcome:
+    trace = generate(1500, DAY_S / 4, np.random.default_rng(1))
+    world = World(LoadTimes.draw(np.random.default_rng(2)), loads_ahead=True)
+    return simulate(trace, Deciding(Terms(1, 64, **terms)), world)  # type: ignore[arg-type]
+
+
+def test_headroom_buys_answers_in_time() -> None:
+    lean, ample = decided(headroom=0.5), decided(headroom=4)
+
+    assert ample.missed < lean.missed
+    assert ample.gpu_hours > lean.gpu_hours
+
+
+def test_the_same_seed_gives_the_same_run() -> None:
+    assert decided(headroom=1).latency_s.tolist() == decided(headroom=1).latency_s.tolist()
+
+
+def test_copies_go_to_the_popular_but_nobody_is_forgotten() -> None:
+    assert copies({"a": 8.0, "b": 1.0, "c": 0.9}, 3, 2, 0.2) == {"a": 3, "b": 2, "c": 1}
+    assert copies({"a": 1.0}, 2, 4, 0.5) == {"a": 2}
+    assert copies({}, 2, 4, 0.5) == {}
+
+
+def test_a_usual_hour_is_expected_again() -> None:
+    profile = DayProfile()
+    for step in range(int(DAY_S / 10) + 61):
+        at_s = step * 10.0
+        profile.learn(at_s, 5.0 if 3600 <= at_s % DAY_S < 4200 else 1.0)
+
+    assert profile.expect(DAY_S + 3700) == 5.0
+    assert profile.expect(DAY_S + 8000) == 1.0
+    assert DayProfile().expect(0) is None
+
+
+def test_a_superposed_trace_keeps_its_mix_and_its_order() -> None:
+    trace = generate(200, DAY_S, np.random.default_rng(3))
+    triple = trace.times(3, np.random.default_rng(4))
+
+    assert len(triple) == 600
+    assert (np.diff(triple.arrival_s) >= 0).all()
+    assert np.bincount(triple.model).tolist() == (3 * np.bincount(trace.model)).tolist()
+
+
+def test_the_generator_draws_a_day_with_a_peak_and_a_few_popular_models() -> None:
+    trace = generate(20_000, 4 * DAY_S, np.random.default_rng(5))
+    hourly = np.bincount((trace.arrival_s // 3600).astype(int), minlength=96)
+    shares = np.sort(np.bincount(trace.model, minlength=76))[::-1] / 20_000
+
+    assert 2 < hourly.max() / hourly.mean() < 5
+    assert 0.55 < shares[:3].sum() < 0.75
+
+
+HEADER = (
+    "gmt_create,predict_type,predict_status,exec_time_seconds,num_images_per_prompt,"
+    "checkpoint_model_version_id,num_lora\n"
+)
+
+
+def test_a_file_is_read_with_the_lower_quartile_as_work(tmp_path: Path) -> None:
+    rows = [f"2024-11-19 00:{n:02}:00,T,SUCCEED,{n + 1},1,M1,{n % 2}" for n in range(41)]
+    rows += ["2024-11-18 23:00:00,T,SUCCEED,9,1,M2,0", "2024-11-19 01:00:00,T,FAILED,9,1,M1,0"]
+    path = tmp_path / "trace.csv"
+    path.write_text(HEADER + "\n".join(reversed(rows)))
+    trace = read_trace(path, datetime(2024, 11, 19, tzinfo=UTC))
+
+    assert len(trace) == 41
+    assert trace.arrival_s.tolist() == [60.0 * n for n in range(41)]
+    assert trace.service_s[:2].tolist() == [11.0, 11.5]
+
+
+def test_percentiles_become_draws_of_two_modes(tmp_path: Path) -> None:
+    series = {
+        "base_model_load": {"percentiles_ms": {"0": 2000, "50": 4000, "51": 20000, "100": 40000}},
+        "lora_load": {"percentiles_ms": {"0": 4000, "100": 4000}},
+    }
+    path = tmp_path / "latency.json"
+    path.write_text(json.dumps({"series": series}))
+    times = LoadTimes.draw(np.random.default_rng(0), *read_percentiles(path))
+
+    assert 2 <= min(times.host_s) < max(times.host_s) < 10 < max(times.storage_s) <= 40
+    assert set(times.lora_s) == {4.0}

@@ -1,0 +1,258 @@
+"""What the engine promises, on SQLite and on PostgreSQL."""
+
+import asyncio
+import base64
+import pickle
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+import sqlalchemy as sa
+from pydantic import JsonValue
+
+from models.core.errors import CapacityExceeded, Conflict, InvalidInput, UpstreamUnavailable
+from models.workflow.contract import Query, StepContext
+from tests.unit.workflow.memory import failing
+from tests.unit.workflow.test_validation import echo
+from tests.workflow.started import OWNER, Started
+
+SPEC: dict[str, Any] = {
+    "name": "two",
+    "tasks": [echo("a", **{"with": {"x": 1}}), echo("b", needs=["a"])],
+    "outputs": {"x": "${{ tasks.a.outputs.echo.x }}"},
+}
+
+
+def forever() -> tuple[asyncio.Event, asyncio.Event, Any]:
+    """Work that goes on until it is stopped, and how to see that."""
+    started, ended = asyncio.Event(), asyncio.Event()
+
+    async def work(arguments: Mapping[str, JsonValue], context: StepContext) -> JsonValue:
+        started.set()
+        try:
+            await asyncio.sleep(60)
+        except asyncio.CancelledError:
+            ended.set()
+            raise
+        return {}
+
+    return started, ended, work
+
+
+async def test_a_run_ends_with_its_outputs(engine: Started) -> None:
+    assert await engine.submit("r", SPEC) is True
+
+    status = await engine.ended("r")
+
+    assert (status.state, status.outputs, status.progress) == ("completed", {"x": 1}, 1.0)
+    assert [(task.id, task.state, task.attempts) for task in status.tasks] == [
+        ("a", "completed", 1),
+        ("b", "completed", 1),
+    ]
+    assert status.tasks[0].outputs == {"echo": {"x": 1}}
+
+
+async def test_unknown_is_not_running(engine: Started) -> None:
+    started, _, engine.steps.work["a"] = forever()
+    await engine.submit("r", SPEC)
+    await asyncio.wait_for(started.wait(), 10)
+
+    status = await engine.status("r")
+
+    assert (status.state, status.tasks[0].state) == ("running", "running")
+    assert status.eta_s is not None
+    assert await engine.engine.status("other", OWNER) is None
+
+
+async def test_the_run_of_another_owner_is_unknown(engine: Started) -> None:
+    await engine.submit("r", SPEC)
+    await engine.ended("r")
+
+    assert await engine.engine.status("r", "eve") is None
+    assert [event async for event in engine.engine.events("r", "eve")] == []
+    assert await engine.engine.cancel("r", "eve") is False
+    assert await engine.engine.retry("r", "eve") is None
+    assert (await engine.engine.find(Query("eve"))).runs == ()
+
+
+async def test_the_same_run_is_accepted_once(engine: Started) -> None:
+    assert await engine.submit("r", SPEC) is True
+    assert await engine.submit("r", SPEC) is False
+    await engine.ended("r")
+
+    assert await engine.submit("r", SPEC) is False
+    assert sorted(engine.steps.calls) == ["r:a:0", "r:b:0"]
+    with pytest.raises(InvalidInput, match="another payload"):
+        await engine.submit("r", SPEC | {"name": "other"})
+
+
+async def test_events_are_numbered_and_can_be_resumed(engine: Started) -> None:
+    await engine.submit("r", SPEC)
+
+    live = await engine.events("r")
+    resumed = await engine.events("r", after=2)
+
+    assert [event.number for event in live] == list(range(6))
+    assert [event.name for event in live] == [
+        "workflow.started",
+        *["task.started", "task.completed"] * 2,
+        "workflow.completed",
+    ]
+    assert resumed == live[3:]
+
+
+async def test_cancelling_stops_the_step_that_runs(engine: Started) -> None:
+    started, ended, engine.steps.work["a"] = forever()
+    await engine.submit("r", SPEC)
+    await asyncio.wait_for(started.wait(), 10)
+
+    assert await engine.engine.cancel("r", OWNER) is True
+
+    status = await engine.ended("r")
+    assert (status.state, [task.state for task in status.tasks]) == ("cancelled", ["cancelled"] * 2)
+    await asyncio.wait_for(ended.wait(), 5)
+    listed = (await engine.engine.find(Query(OWNER, frozenset({"cancelled"})))).runs
+    assert [run.run_id for run in listed] == ["r"]
+
+
+async def test_an_ended_run_stays_as_it_ended(engine: Started) -> None:
+    await engine.submit("r", SPEC)
+    await engine.ended("r")
+
+    await engine.engine.cancel("r", OWNER)
+
+    assert (await engine.status("r")).state == "completed"
+
+
+async def test_a_failure_is_told_and_a_retry_reuses_what_was_finished(engine: Started) -> None:
+    engine.steps.work["b"] = failing(UpstreamUnavailable("gone", 2.0))
+    await engine.submit("r", SPEC)
+    failed = await engine.ended("r")
+
+    again = await engine.engine.retry("r", OWNER)
+
+    assert failed.state == "failed"
+    assert failed.failure is not None
+    assert (failed.failure.code, failed.failure.status) == ("upstream-unavailable", 503)
+    assert again is not None
+    status = await engine.ended(again)
+    assert (status.state, status.retry_of, status.outputs) == ("completed", "r", {"x": 1})
+    assert engine.steps.calls == ["r:a:0", "r:b:0", f"{again}:b:0"]
+    from_a = await engine.engine.retry("r", OWNER, from_task="a")
+    assert from_a is not None
+    await engine.ended(from_a)
+    assert f"{from_a}:a:0" in engine.steps.calls
+
+
+async def test_a_run_under_way_cannot_be_retried(engine: Started) -> None:
+    started, _, engine.steps.work["a"] = forever()
+    await engine.submit("r", SPEC)
+    await asyncio.wait_for(started.wait(), 10)
+
+    with pytest.raises(Conflict):
+        await engine.engine.retry("r", OWNER)
+
+
+async def test_pages_show_every_run_once(engine: Started) -> None:
+    for number in range(7):
+        await engine.submit(f"r{number}", SPEC)
+    for number in range(7):
+        await engine.ended(f"r{number}")
+
+    seen, cursor = list[str](), None
+    while True:
+        page = await engine.engine.find(Query(OWNER, limit=3, cursor=cursor))
+        seen += [run.run_id for run in page.runs]
+        cursor = page.cursor
+        if cursor is None:
+            break
+
+    assert sorted(seen) == [f"r{number}" for number in range(7)]
+    assert seen[0] == "r6"
+    assert (await engine.engine.find(Query(OWNER, frozenset({"failed"})))).runs == ()
+    assert len((await engine.engine.find(Query(OWNER, since=datetime.now(UTC)))).runs) == 0
+    with pytest.raises(InvalidInput):
+        await engine.engine.find(Query(OWNER, cursor="nonsense"))
+
+
+async def test_too_many_runs_are_refused_for_now(engine: Started) -> None:
+    _, _, engine.steps.work["a"] = forever()
+    for number in range(50):
+        await engine.submit(f"r{number}", SPEC)
+
+    with pytest.raises(CapacityExceeded) as refused:
+        await engine.submit("more", SPEC)
+    assert refused.value.retry_after_s == 5.0
+
+
+async def test_old_runs_are_forgotten(engine: Started) -> None:
+    await engine.submit("r", SPEC)
+    await engine.ended("r")
+    for _ in range(250):  # the row follows the event that ends the run
+        if (await engine.engine.find(Query(OWNER, frozenset({"completed"})))).runs:
+            break
+        await asyncio.sleep(0.02)
+
+    assert await engine.engine.expire(3600) == 0
+    assert await engine.engine.expire(-1) == 1
+    assert await engine.engine.status("r", OWNER) is None
+
+
+class Bomb:
+    """Code that would run if it were unpickled."""
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return (exec, ("import builtins; builtins.exploded = True",))
+
+
+async def test_a_pickled_row_is_refused_and_runs_nothing(engine: Started) -> None:
+    await engine.submit("r", SPEC)
+    await engine.ended("r")
+    bomb = base64.b64encode(pickle.dumps(Bomb())).decode()
+    database = engine.engine._database
+    table = "dbos.workflow_status" if database.is_postgres else "workflow_status"
+    inputs = sa.text(f"UPDATE {table} SET serialization = 'py_pickle', inputs = :bomb")  # noqa: S608
+    database.transact(lambda c: c.execute(inputs, {"bomb": bomb}))
+
+    with pytest.raises(TypeError, match="unreadable"):
+        await engine.engine.status("r", OWNER)
+
+    import builtins  # noqa: PLC0415
+
+    assert not hasattr(builtins, "exploded")
+
+
+async def test_only_json_is_stored(engine: Started) -> None:
+    await engine.submit("r", SPEC)
+    await engine.ended("r")
+    database = engine.engine._database
+    schema = "dbos." if database.is_postgres else ""
+    query = "SELECT serialization FROM {0}workflow_status UNION SELECT serialization FROM {0}operation_outputs"
+
+    kinds = database.transact(lambda c: set(c.execute(sa.text(query.format(schema))).scalars()))
+
+    assert kinds <= {"portable_json", None}
+
+
+async def test_a_run_that_was_dropped_is_run_again(engine: Started) -> None:
+    await engine.submit("r", SPEC)
+    await engine.ended("r")
+    database = engine.engine._database
+    schema = "dbos." if database.is_postgres else ""
+    drop = sa.text(f"UPDATE {schema}workflow_status SET status = 'PENDING'")  # noqa: S608
+    for _ in range(100):  # the row follows the event that ends the run
+        await asyncio.sleep(0.02)
+        if (await engine.engine.find(Query(OWNER, frozenset({"completed"})))).runs:
+            break
+    database.transact(lambda c: c.execute(drop))
+
+    assert await engine.engine.reclaim() == []
+    assert await engine.engine.reclaim() == ["r"]
+    for _ in range(250):
+        await asyncio.sleep(0.02)
+        if (await engine.engine.find(Query(OWNER, frozenset({"completed"})))).runs:
+            break
+    else:
+        pytest.fail("it was not run again")
+    assert sorted(engine.steps.calls) == ["r:a:0", "r:b:0"], "from its checkpoints"

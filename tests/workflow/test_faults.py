@@ -1,0 +1,201 @@
+"""Processes die and freeze; nothing accepted is lost, and no effect happens twice."""
+
+import json
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.unit.workflow.test_validation import echo
+from tests.workflow.executor import LOST, Ledger
+from tests.workflow.postgres import Server
+
+ROOT = Path(__file__).parents[2]
+SPEC: dict[str, Any] = {
+    "tasks": [
+        echo("a"),
+        echo("b", needs=["a"], **{"with": {"sleep_s": 1.0}}),
+        echo("b2", needs=["a"]),
+        echo("c", needs=["b", "b2"]),
+    ],
+    "outputs": {"last": "${{ tasks.c.outputs.key }}"},
+}
+
+
+class Executor:
+    """A process with an engine."""
+
+    def __init__(self, url: str, folder: Path) -> None:
+        command = [sys.executable, "-m", "tests.workflow.executor", url, str(folder)]
+        self._log = (folder / "executors.log").open("a")
+        self.process = subprocess.Popen(
+            command, cwd=ROOT, stdin=-1, stdout=-1, stderr=self._log, text=True
+        )
+        assert self.process.stdin is not None
+        assert self.process.stdout is not None
+        self._input, self._output = self.process.stdin, self.process.stdout
+        assert self._output.readline() == "ready\n", (folder / "executors.log").read_text()
+
+    def ask(self, **command: object) -> dict[str, Any]:
+        self._input.write(json.dumps(command) + "\n")
+        self._input.flush()
+        answer: dict[str, Any] = json.loads(self._output.readline())
+        return answer
+
+    def submit(self, run: str, spec: dict[str, Any] = SPEC) -> None:
+        self.ask(do="submit", run=run, spec=spec)
+
+    def ended(self, run: str, within_s: float = 20) -> dict[str, Any]:
+        deadline = time.monotonic() + within_s
+        while time.monotonic() < deadline:
+            status = self.ask(do="status", run=run)
+            if status.get("state") in ("completed", "failed", "cancelled"):
+                return status
+            time.sleep(0.05)
+        raise AssertionError(f"{run} did not end: {status}")
+
+    def until_only_b_runs(self, run: str) -> None:
+        """The other tasks are recorded, and nothing is being written."""
+        wait_for(lambda: [t["state"] for t in self.ask(do="status", run=run)["tasks"]] == [
+            "completed", "running", "completed", "pending",
+        ])  # fmt: skip
+        time.sleep(0.1)
+
+    def signal(self, number: signal.Signals) -> None:
+        os.kill(self.process.pid, number)
+
+    def close(self) -> None:
+        if self.process.poll() is None:
+            self.process.kill()
+        self.process.wait()
+        for file in (self._input, self._output, self._log):
+            file.close()
+
+
+@pytest.fixture
+def started(url: str, tmp_path: Path) -> Iterator[Callable[[], Executor]]:
+    with ExitStack() as stack:
+
+        def start() -> Executor:
+            executor = Executor(url, tmp_path)
+            stack.callback(executor.close)
+            return executor
+
+        yield start
+
+
+@pytest.fixture
+def ledger(tmp_path: Path) -> Ledger:
+    return Ledger(tmp_path / "ledger.db")
+
+
+def wait_for(condition: Callable[[], bool], within_s: float = 20) -> None:
+    deadline = time.monotonic() + within_s
+    while not condition():
+        assert time.monotonic() < deadline, "it did not happen in time"
+        time.sleep(0.01)
+
+
+def test_a_run_goes_on_after_kill_9(started: Callable[[], Executor], ledger: Ledger) -> None:
+    first = started()
+    first.submit("r")
+    first.until_only_b_runs("r")
+
+    first.signal(signal.SIGKILL)
+    status = started().ended("r")
+
+    assert status["state"] == "completed"
+    assert status["outputs"] == {"last": "r:c:0"}
+    assert sorted(ledger.keys("start")) == ["r:a:0", "r:b2:0", "r:b:0", "r:b:0", "r:c:0"]
+    assert sorted(ledger.keys("effect")) == ["r:a:0", "r:b2:0", "r:b:0", "r:c:0"]
+    assert {task["id"]: task["attempts"] for task in status["tasks"]} == {
+        "a": 1, "b": 2, "b2": 1, "c": 1,
+    }  # fmt: skip
+
+
+def test_another_executor_takes_over(started: Callable[[], Executor], ledger: Ledger) -> None:
+    first, second = started(), started()
+    first.submit("r")
+    first.until_only_b_runs("r")
+
+    first.signal(signal.SIGKILL)
+    killed = time.monotonic()
+    wait_for(lambda: ledger.keys("start").count("r:b:0") == 2)
+    taken_s = time.monotonic() - killed
+    status = second.ended("r")
+
+    assert status["state"] == "completed"
+    assert taken_s < 7, "the lease is 1 s; the store hands runs over once a second"
+    assert sorted(ledger.keys("effect")) == ["r:a:0", "r:b2:0", "r:b:0", "r:c:0"]
+
+
+def test_a_frozen_executor_that_wakes_makes_no_effect(
+    started: Callable[[], Executor], ledger: Ledger
+) -> None:
+    first, second = started(), started()
+    first.submit("r")
+    first.until_only_b_runs("r")
+
+    first.signal(signal.SIGSTOP)
+    status = second.ended("r")
+    first.signal(signal.SIGCONT)
+
+    assert first.process.wait(10) == LOST
+    assert status["state"] == "completed"
+    assert sorted(ledger.keys("effect")) == ["r:a:0", "r:b2:0", "r:b:0", "r:c:0"]
+    assert second.ended("r") == status
+
+
+def test_random_kills_lose_nothing(started: Callable[[], Executor], ledger: Ledger) -> None:
+    dice = random.Random(1)  # noqa: S311 - no secret
+    quick = {"tasks": [*SPEC["tasks"][:1], echo("b", needs=["a"], **{"with": {"sleep_s": 0.3}})]}
+    executors = [started(), started()]
+    accepted = []
+    for number in range(6):
+        for executor in executors:
+            name = f"r{number}-{executors.index(executor)}"
+            executor.submit(name, quick)
+            accepted.append(name)
+        time.sleep(dice.uniform(0, 0.6))
+        victim = dice.randrange(2)
+        executors[victim].signal(signal.SIGKILL)
+        executors[victim].process.wait()
+        executors[victim] = started()
+
+    states = [executors[0].ended(name, 40)["state"] for name in accepted]
+
+    assert states == ["completed"] * len(accepted)
+    effects = ledger.keys("effect")
+    expected = {f"{name}:{task}:0" for name in accepted for task in "ab"}
+    assert set(effects) == expected
+    ended_once = [key for key in effects if key.endswith(":a:0")]
+    assert len(ended_once) - len(set(ended_once)) <= 1, "only a kill within the effect repeats it"
+
+
+def test_a_database_restart_delays_and_nothing_more(
+    postgres_server: Server, postgres: str, tmp_path: Path, ledger: Ledger
+) -> None:
+    executor = Executor(postgres, tmp_path)
+    try:
+        for number in range(5):
+            executor.submit(f"r{number}")
+        wait_for(lambda: "r0:b:0" in ledger.keys("start"))
+        postgres_server.stop("immediate")
+        time.sleep(0.5)
+        postgres_server.start()
+
+        states = [executor.ended(f"r{number}", 40)["state"] for number in range(5)]
+    finally:
+        executor.close()
+
+    assert states == ["completed"] * 5
+    effects = ledger.keys("effect")
+    assert sorted(effects) == sorted(set(effects))
