@@ -101,7 +101,8 @@ def _capability(town: Sequence[Labelled]) -> Figures:
     events = [_event(each, number) for number, each in enumerate(town[:12_000])]
     with tempfile.TemporaryDirectory(prefix="orrery-bench-") as folder:
         store = LocalArtifactStore(Path(folder) / "assets", min_free_bytes=0)
-        model = FraudModel(Setup(store=store, device="cpu", cache_dir=Path(folder)))
+        place = Path(folder)
+        model = FraudModel(Setup(store=store, device="cpu", cache_dir=place, data_dir=place))
         singles = [FraudRequest.model_validate(event) for event in events[:2000]]
         times_ms = []
         for request in singles:

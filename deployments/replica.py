@@ -36,6 +36,7 @@ class ReplicaSpec:
         store: Folder or URL of the artifact store.
         min_free_bytes: Watermark of the artifact store.
         cache_dir: Local folder for what can be computed again.
+        data_dir: Local folder for what must last.
         num_gpus: Share of a GPU, or whole GPUs; 0 computes on the CPU.
         options: The capability's own settings.
     """
@@ -45,6 +46,7 @@ class ReplicaSpec:
     store: str
     min_free_bytes: int
     cache_dir: Path
+    data_dir: Path
     num_gpus: float
     options: Mapping[str, JsonValue]
 
@@ -91,11 +93,13 @@ class Replica:
         )
 
     def _build(self) -> Capability[Any, BaseModel]:
-        self._spec.cache_dir.mkdir(parents=True, exist_ok=True)
+        for folder in (self._spec.cache_dir, self._spec.data_dir):
+            folder.mkdir(parents=True, exist_ok=True)
         setup = Setup(
             store=open_store(self._spec.store, min_free_bytes=self._spec.min_free_bytes),
             device=self._device,
             cache_dir=self._spec.cache_dir,
+            data_dir=self._spec.data_dir,
             options=self._spec.options,
         )
         build: type[Capability[Any, BaseModel]] = pkgutil.resolve_name(self._spec.model)

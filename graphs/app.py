@@ -73,6 +73,7 @@ def _bind(entry: Entry, settings: Settings, use_gpus: bool) -> Application:
         store=settings.store,
         min_free_bytes=settings.min_free_bytes,
         cache_dir=settings.cache_dir / entry.name,
+        data_dir=settings.state_dir / entry.name,
         num_gpus=num_gpus,
         options=settings.options.get(entry.name, {}),
     )

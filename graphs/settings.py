@@ -87,6 +87,11 @@ class Settings(BaseSettings):
         """Local folder for what can be computed again."""
         return (self.data_dir / "cache").expanduser().absolute()
 
+    @property
+    def state_dir(self) -> Path:
+        """Local folder for what capabilities must not lose."""
+        return (self.data_dir / "state").expanduser().absolute()
+
     def resources_of(self, deployment: str) -> Resources:
         """What one replica of the deployment is given."""
         return self.resources.get(deployment, Resources())

@@ -79,12 +79,14 @@ class Setup:
         store: Keeps what a run makes.
         device: `cpu` or `cuda`, following from the share of a GPU given to the replica.
         cache_dir: Local folder for what can be computed again.
+        data_dir: Local folder for what must last.
         options: The capability's own settings, validated by itself.
     """
 
     store: ArtifactStore
     device: str
     cache_dir: Path
+    data_dir: Path
     options: Mapping[str, JsonValue] = field(default_factory=dict)
 
 

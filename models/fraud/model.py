@@ -48,7 +48,7 @@ class FraudOptions(Value):
         rules: Conditions that decide beside the model.
         costs: What mistakes cost.
         weights: Folder of weights of your own.
-        state: File of the accepted payments; in the cache folder if absent.
+        state: File of the accepted payments; in the data folder if absent.
         sync: Wait for the disk with every answer, to survive power cuts too.
     """
 
@@ -72,7 +72,7 @@ class FraudModel:
         self._clock = clock
         self._why_no_model = ""
         self._judge = PaymentJudge(self._load(options.weights), options.rules, options.costs)
-        self._path = options.state or setup.cache_dir / "payments.sqlite"
+        self._path = options.state or setup.data_dir / "payments.sqlite"
         self._sync = options.sync
         self._state: State | None = None
         self._why_no_state = ""

@@ -85,7 +85,7 @@ class Api:
 @pytest.fixture
 def api(tmp_path: Path) -> Api:
     store = LocalArtifactStore(tmp_path / "assets", min_free_bytes=0)
-    probe = Probe(Setup(store=store, device="cpu", cache_dir=tmp_path))
+    probe = Probe(Setup(store=store, device="cpu", cache_dir=tmp_path, data_dir=tmp_path))
     ready = {"probe": DeploymentState("HEALTHY", "", 1, 1)}
     return Api(store, InProcess(probe, states=ready))
 

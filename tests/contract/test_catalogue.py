@@ -27,7 +27,8 @@ def build(tmp_path_factory: pytest.TempPathFactory) -> Build:
     def capability(entry: Entry) -> Capability[Any, Any]:
         if entry.name not in built:
             store = LocalArtifactStore(folder / "assets", min_free_bytes=0)
-            setup = Setup(store=store, device="cpu", cache_dir=folder / entry.name)
+            place = folder / entry.name
+            setup = Setup(store=store, device="cpu", cache_dir=place, data_dir=place)
             setup.cache_dir.mkdir()
             built[entry.name] = pkgutil.resolve_name(entry.model)(setup)
         return built[entry.name]

@@ -50,7 +50,9 @@ def build(tmp_path: Path) -> Iterator[Callable[..., FraudModel]]:
 
     def model(**options: Any) -> FraudModel:
         store = LocalArtifactStore(tmp_path / "assets", min_free_bytes=0)
-        setup = Setup(store=store, device="cpu", cache_dir=tmp_path, options=options)
+        setup = Setup(
+            store=store, device="cpu", cache_dir=tmp_path, data_dir=tmp_path, options=options
+        )
         built.append(FraudModel(setup, clock=lambda: NOON_S + 400 * DAY_S))
         return built[-1]
 
