@@ -15,10 +15,11 @@ RETRY_S = 2.0
 def waiting(catalogue: Sequence[Entry], states: Mapping[str, DeploymentState]) -> list[str]:
     """Names of the deployments that cannot answer yet, each with its state.
 
-    A replica loads and warms up before it counts as running, so running means warm.
+    Every capability is required, and so is whatever else the application deploys. A replica loads
+    and warms up before it counts as running, so running means warm.
     """
     found = []
-    for name in (entry.name for entry in catalogue):
+    for name in dict.fromkeys((*(entry.name for entry in catalogue), *states)):
         state = states.get(name)
         if state is None:
             found.append(f"{name} (not deployed)")

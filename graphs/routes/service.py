@@ -32,11 +32,12 @@ def service_routes(
     @router.get("/ready", response_model=Readiness)
     async def ready(request: Request) -> Readiness | JSONResponse:
         """Answer 200 once every deployment is healthy and warm, 503 until then."""
-        missing = waiting(catalogue, await calls.deployments())
+        states = await calls.deployments()
+        missing = waiting(catalogue, states)
         if missing:
             error = UpstreamUnavailable("waiting for " + ", ".join(missing), RETRY_S)
             return problem(error, request_id_of(request), waiting=missing)
-        return Readiness(deployments=tuple(entry.name for entry in catalogue))
+        return Readiness(deployments=tuple(sorted(states)))
 
     @router.get("/status")
     async def status() -> Status:

@@ -21,7 +21,11 @@ async def test_ready_only_when_every_deployment_is(api: Api) -> None:
         starting = await client.get("/ready")
         api.backend.states.clear()
         absent = await client.get("/ready")
+        api.backend.states["probe"] = DeploymentState("HEALTHY", "", 1, 1)
+        api.backend.states["orchestrator"] = DeploymentState("UNHEALTHY", "", 1, 1)
+        crippled = await client.get("/ready")
 
+    assert crippled.json()["waiting"] == ["orchestrator (unhealthy)"]
     assert ready.status_code == 200
     assert starting.status_code == 503
     assert starting.json()["waiting"] == ["probe (updating)"]
