@@ -25,7 +25,7 @@ def overlaps(layout, radii):
 
 
 @given(st.lists(radius, min_size=1, max_size=6), seeds)
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=30, deadline=None)
 def test_nothing_overlaps(radii, seed):
     radii = np.array(radii)
 
@@ -36,7 +36,7 @@ def test_nothing_overlaps(radii, seed):
 
 
 @given(st.lists(radius, min_size=2, max_size=5), st.sampled_from(DIRECTED), seeds)
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=30, deadline=None)
 def test_a_stated_relation_holds(radii, relation, seed):
     radii, placement = np.array(radii), Placement(0, relation, (1,))
 
@@ -47,7 +47,7 @@ def test_a_stated_relation_holds(radii, relation, seed):
 
 
 @given(st.lists(radius, min_size=3, max_size=5), seeds)
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=30, deadline=None)
 def test_what_is_between_stays_between(radii, seed):
     radii, placement = np.array(radii), Placement(0, "between", (1, 2))
 
@@ -57,7 +57,7 @@ def test_what_is_between_stays_between(radii, seed):
 
 
 @given(radius, st.integers(1, 5), seeds)
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=30, deadline=None)
 def test_guests_share_the_top_of_their_support(below, guests, seed):
     radii = np.array([below, *[0.4] * guests])
     placements = tuple(Placement(i, "on", (0,)) for i in range(1, guests + 1))

@@ -26,7 +26,7 @@ cameras = st.builds(
 sides = st.sampled_from([(512, 512), (1024, 256), (256, 1024), (1536, 1024)])
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=30, deadline=None)
 @given(st.lists(things, min_size=1, max_size=4), cameras, sides)
 def test_every_object_is_inside_the_frame(
     objects: list[SceneObject], camera: Camera, side: tuple[int, int]
