@@ -28,7 +28,7 @@ serve: install ## start the service; PORT=9000 HOST=0.0.0.0 change where
 
 test: install ## run every test: units first, then real databases, real Ray, a real browser
 	$(BIN)/python -m pytest tests/unit
-	$(BIN)/python -m pytest tests/contract tests/api tests/workflow
+	$(BIN)/python -m pytest tests/contract tests/api tests/training tests/workflow
 	$(BIN)/python -m pytest tests/serve tests/browser
 
 check: install ## lint, format, types, layers, dependencies, dead code, spelling
