@@ -146,7 +146,7 @@ async def _http_error(request: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, HTTPException)  # noqa: S101 - registered for this class only
     path = request.url.path[:200]
     known: dict[int, CapabilityError] = {
-        404: UnknownRoute(f"no route {path!r}; see /docs for all routes"),
+        404: UnknownRoute(f"no route {path!r}; see /openapi.json for all routes"),
         405: WrongMethod(f"{request.method} is not allowed on {path!r}"),
     }
     answer = problem(known.get(error.status_code, BadRequest(error.detail)), request_id_of(request))
