@@ -30,7 +30,8 @@ from models.fraud.generator import Labelled, Town, generate
 from models.fraud.model import FraudModel
 from models.fraud.reasons import reasons_of
 from models.fraud.schema import FraudRequest
-from models.fraud.scoring import FILE, WEIGHTS, TransactionModel, booster_of
+from models.fraud.boosted import booster_of
+from models.fraud.scoring import FILE, WEIGHTS, TransactionModel
 from models.fraud.stream import streamed_features
 
 ROUTE = "/api/v1/fraud/analyze"

@@ -11,7 +11,7 @@ from models.fraud.features import NAMES
 from models.fraud.reasons import Reason, reasons_of
 from models.fraud.rules import Fact, RuleHit, RuleTable, forced
 from models.fraud.schema import Memory, Transaction, Verdict
-from models.fraud.scoring import BATCH, Score, TransactionModel
+from models.fraud.scoring import Score, TransactionModel
 
 PLAIN_FACTS = ("customer_id", "terminal_id", "device_id", "country", "channel", "merchant_category")
 FACTS = frozenset((*PLAIN_FACTS, *NAMES))
@@ -48,9 +48,7 @@ class PaymentJudge:
         if self.model is None:
             return [None] * len(rows)
         known = [row for row in rows if row is not None]
-        if len(known) < BATCH:
-            return [None if row is None else self.model.score(row) for row in rows]
-        scores = iter(self.model.scores(np.stack(known)))
+        scores = iter(self.model.scores(np.stack(known)) if known else ())
         return [None if row is None else next(scores) for row in rows]
 
     def _one(
