@@ -1,6 +1,7 @@
 """The routes of one capability, made from its catalogue entry."""
 
 from collections.abc import Awaitable, Callable, Sequence
+from functools import partial
 from typing import Annotated
 
 from fastapi import APIRouter, Body, Depends, Request
@@ -12,6 +13,7 @@ from graphs.calls import Calls
 from graphs.catalogue import Entry, Table
 from graphs.principals import Principal
 from graphs.problems import request_id_of
+from graphs.routes.live import wants_events, watched
 from graphs.routes.tasks import Key, accept_call, prefers_async
 from graphs.schema import Models
 from models.workflow.contract import Engine
@@ -37,7 +39,10 @@ def capability_routes(
     ) -> BaseModel | Response:
         if engine is not None and prefers_async(request):
             return await accept_call(engine, entry, body, caller, request_id_of(request), key)
-        return await calls.run(entry, body, caller.owner, request_id_of(request))
+        work = partial(calls.run, entry, body, caller.owner, request_id_of(request))
+        if wants_events(request):
+            return await watched(work, request_id_of(request))
+        return await work()
 
     # The body's type is known only here; FastAPI reads it from the annotation.
     example = {entry.name: Example(value=entry.example)}
