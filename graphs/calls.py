@@ -108,7 +108,7 @@ class Calls:
         self._paces: dict[str, Pace] = {}
 
     def pace(self, name: str) -> Pace:
-        """The running estimate for a capability."""
+        """The running estimate for a deployment."""
         return self._paces.setdefault(name, Pace())
 
     async def run(
@@ -132,7 +132,7 @@ class Calls:
             ReplicaLost: It died again, or the work may not be repeated.
             CapabilityError: As the capability ended, or as it could not be reached.
         """
-        pace = self.pace(entry.name)
+        pace = self.pace(entry.served_by)
         loop = asyncio.get_running_loop()
         started = loop.time()
         pace.in_flight += 1
@@ -162,16 +162,21 @@ class Calls:
                 stream = self._backend.follow(entry, request, owner, request_id)
                 return await _last(stream, told)
             except BackPressureError as error:
-                wait_s = self.pace(entry.name).refuse()
+                wait_s = self.pace(entry.served_by).refuse()
                 raise CapacityExceeded(
-                    f"the queue of {entry.name} is full; come back in {math.ceil(wait_s)} s", wait_s
+                    f"the queue of {entry.served_by} is full; come back in {math.ceil(wait_s)} s",
+                    wait_s,
                 ) from error
             except (ray_errors.RayActorError, DeploymentUnavailableError) as error:
-                extra = {"capability": entry.name, "attempt": attempt, "request_id": request_id}
+                extra = {
+                    "capability": entry.served_by,
+                    "attempt": attempt,
+                    "request_id": request_id,
+                }
                 logger.warning("replica lost", extra=extra)
                 if attempt == 2 or not entry.idempotent:
                     raise ReplicaLost(
-                        f"a replica of {entry.name} died while it worked on this; "
+                        f"a replica of {entry.served_by} died while it worked on this; "
                         "a new one is being started",
                         RESTART_S,
                     ) from error

@@ -50,7 +50,7 @@ class Run:
         request_id: Correlates logs, results and replies.
         cancelled: True once nobody waits for the answer; cheap, may be polled often.
         progress: Takes a fraction 0-1 and the name of the stage.
-        preview: Takes what the result looks like so far, and its media type.
+        preview: Takes an unfinished result as a small file, and its media type.
     """
 
     owner: str = LOCAL_OWNER
