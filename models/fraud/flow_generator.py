@@ -352,9 +352,7 @@ class _Attack(_Maker):
 
     def _land(self) -> Iterator[LabelledFlow]:
         for at_s in self._spaced(self._many(5, 30), 0.5):
-            yield self.flow(
-                at_s, self._victim, self._victim, 80, 0, 0, flag="S0", source_port=80
-            )
+            yield self.flow(at_s, self._victim, self._victim, 80, 0, 0, flag="S0", source_port=80)
 
     def _port_sweep(self) -> Iterator[LabelledFlow]:
         for number, at_s in enumerate(self._spaced(self._many(100, 400), 0.05)):
@@ -457,7 +455,7 @@ class _Attack(_Maker):
 
     def _shell(self, at_s: float, host: str, **content: float) -> LabelledFlow:
         length_s = self.bytes(120, 0.7)
-        return self.flow(
+        plain = self.flow(
             at_s,
             self._attacker,
             host,
@@ -470,5 +468,5 @@ class _Attack(_Maker):
             hot=float(self.random.integers(2, 12)),
             num_compromised=float(self.random.integers(1, 10)),
             num_root=float(self.random.poisson(4)),
-            **content,
         )
+        return plain._replace(content={**plain.content, **content})

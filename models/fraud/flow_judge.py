@@ -5,16 +5,20 @@ from collections import OrderedDict, defaultdict
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
-import numpy as np
-import numpy.typing as npt
-
-from models.fraud.flow_rows import COLUMNS, LEVELS, Row, described, row_of_flow, row_of_nsl_kdd
-from models.fraud.flow_rows import stacked
+from models.fraud.flow_rows import (
+    COLUMNS,
+    LEVELS,
+    Row,
+    described,
+    row_of_flow,
+    row_of_nsl_kdd,
+    stacked,
+)
 from models.fraud.flow_schema import NetworkFlow
 from models.fraud.flow_scoring import FlowModel, FlowScore
 from models.fraud.flow_windows import FlowWindows
 from models.fraud.outcomes import IncidentCosts, decided
-from models.fraud.reasons import TOP, Reason
+from models.fraud.reasons import TOP, Method, Reason
 from models.fraud.rules import Fact, RuleTable
 from models.fraud.schema import FlowMemory, Refusal, Verdict
 
@@ -40,8 +44,6 @@ CODES = {
     "KIND": "protocol_type service flag",
 }
 CODE_OF = {name: code for code, names in CODES.items() for name in names.split()}
-
-Floats = npt.NDArray[np.float64]
 
 
 class _Taken(NamedTuple):
@@ -138,26 +140,24 @@ class FlowJudge:
         shares, by_trees = self.model.shares(row.astype(float), score.parts, exact=exact)
         facts = described(row)
         ranked = sorted(shares, key=lambda name: -shares[name])[:TOP]
-        method = "distance" if not by_trees else "shapley" if exact else "path"
+        method: Method = "distance" if not by_trees else "shapley" if exact else "path"
         return tuple(
-            _reason(name, facts.get(name), shares[name], method)  # type: ignore[arg-type]  # one of Method
+            _reason(name, facts.get(name), shares[name], method)
             for name in ranked
             if shares[name] > 0
         )
 
 
-def _reason(name: str, value: Fact, contribution: float, method: str) -> Reason:
+def _reason(name: str, value: Fact, contribution: float, method: Method) -> Reason:
     number = value if isinstance(value, float) and math.isfinite(value) else None
     shown = "not known" if value is None else value if isinstance(value, str) else f"{value:g}"
-    return Reason.model_validate(
-        {
-            "code": CODE_OF[name],
-            "feature": name,
-            "value": number,
-            "contribution": round(contribution, 4),
-            "method": method,
-            "text": f"{name} is {shown}",
-        }
+    return Reason(
+        code=CODE_OF[name],
+        feature=name,
+        value=number,
+        contribution=round(contribution, 4),
+        method=method,
+        text=f"{name} is {shown}",
     )
 
 

@@ -6,8 +6,17 @@ import numpy as np
 import numpy.typing as npt
 
 from models.fraud.flow_schema import NslKdd
-from models.fraud.flows import CATEGORIES, FLAGS, NUMBERS, PROTOCOLS, SERVICES, WINDOWS, Flow
-from models.fraud.flows import plain_flag, service_group
+from models.fraud.flows import (
+    CATEGORIES,
+    FLAGS,
+    NUMBERS,
+    PROTOCOLS,
+    SERVICES,
+    WINDOWS,
+    Flow,
+    plain_flag,
+    service_group,
+)
 
 COLUMNS = NUMBERS + WINDOWS
 LEVELS: Mapping[str, tuple[str, ...]] = dict(
@@ -33,10 +42,10 @@ def row_of(numbers: Mapping[str, float | None], categories: Mapping[str, str]) -
     """A row, `(WIDTH,)`: numbers first, then a 1 at the level of each category."""
     row = np.zeros(WIDTH, np.float32)
     row[: len(COLUMNS)] = [
-        np.nan if (value := numbers.get(name)) is None else value for name in COLUMNS
+        np.nan if (number := numbers.get(name)) is None else number for name in COLUMNS
     ]
-    for name, value in categories.items():
-        place = _PLACE.get((name, value))
+    for category in categories.items():
+        place = _PLACE.get(category)
         if place is not None:
             row[place] = 1
     return row
@@ -73,7 +82,7 @@ def described(row: Row) -> dict[str, float | str]:
     facts: dict[str, float | str] = {
         name: float(value)
         for name, value in zip(COLUMNS, row.tolist(), strict=False)
-        if value == value  # noqa: PLR0124  # NaN
+        if value == value  # NaN
     }
     for (name, value), place in _PLACE.items():
         if row[place]:

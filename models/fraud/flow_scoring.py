@@ -67,7 +67,9 @@ class FlowModel:
             arrays = [unpacked(content[name], np.float64) for name in names]
         except (ValidationError, KeyError, TypeError) as error:
             raise ModelUnavailable(f"the network weights are not valid: {error!r}") from error
-        self._mean, self._deviation, self._axes, self._centre, self._references, self._tails = arrays
+        self._mean, self._deviation, self._axes, self._centre, self._references, self._tails = (
+            arrays
+        )
         self._trees = Boosted.unpacked(content["trees"])
         self.version, self.sha256 = str(content["version"]), sha256
 

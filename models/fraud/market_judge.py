@@ -118,10 +118,10 @@ class MarketJudge:
         )
 
     def _orders(self, window: OrderBook) -> Verdict:
-        events = sorted(
+        events = [
             OrderEvent(o.at_ms / 1000, o.account, o.order_id, o.action, o.side, o.amount)
-            for o in window.orders
-        )
+            for o in sorted(window.orders, key=lambda order: order.at_ms)
+        ]
         found = [] if self.model is None else _spoof(self.model["spoofing"], events)
         facts: dict[str, Fact] = {
             "symbol": window.symbol,
@@ -193,9 +193,7 @@ def _pump(model: PatternModel, rows: Floats, start_s: Floats) -> _Found:
     margins = model.margins(rows)
     place = int(margins.argmax())
     at = datetime.fromtimestamp(float(start_s[place]), UTC)
-    pattern = Pattern(
-        pattern="pump", probability=model.probability(float(margins[place])), at=at
-    )
+    pattern = Pattern(pattern="pump", probability=model.probability(float(margins[place])), at=at)
     return _Found(pattern, float(margins[place]), rows[place])
 
 

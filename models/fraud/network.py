@@ -139,9 +139,7 @@ class Detectors:
 def tails_of(scores: Floats, reference: Floats) -> Floats:
     """Share of reference flows, `(M, 4)` in order, that score at least as high, never 0."""
     count = len(reference)
-    below = [
-        np.searchsorted(reference[:, k], scores[:, k], "left") for k in range(scores.shape[1])
-    ]
+    below = [np.searchsorted(reference[:, k], scores[:, k], "left") for k in range(scores.shape[1])]
     return (count - np.column_stack(below) + 0.5) / (count + 1)
 
 

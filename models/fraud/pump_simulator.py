@@ -45,8 +45,8 @@ def tape_day(seed: int, *, pump: bool) -> TapeDay:
     noise = 0.0006 * random.lognormal(0, 0.5)
     parts = [_usual(random, size, noise)]
     for kind in (_large_buyer, _rally, _sell_off):
-        for _ in range(random.poisson(1.2)):
-            parts.append(kind(random, random.uniform(0, SPAN_S), size))
+        times = random.uniform(0, SPAN_S, random.poisson(1.2))
+        parts += [kind(random, float(at_s), size) for at_s in times]
     pumped_s = None
     if pump:
         hour = float(random.integers(7, HOURS - 1)) * 3600
@@ -57,9 +57,7 @@ def tape_day(seed: int, *, pump: bool) -> TapeDay:
 
 
 def _joined(parts: list[_Burst], random: Random, pumped_s: float | None) -> TapeDay:
-    at_s, buy, amount, push = (
-        np.concatenate([part[k] for part in parts]) for k in range(4)
-    )
+    at_s, buy, amount, push = (np.concatenate([part[k] for part in parts]) for k in range(4))
     inside = (at_s >= 0) & (at_s < SPAN_S)
     order = np.flatnonzero(inside)[np.argsort(at_s[inside], kind="stable")]
     price = random.lognormal(-6, 2) * np.exp(np.cumsum(push[order]))
@@ -108,7 +106,10 @@ def _sell_off(random: Random, at_s: float, size: float) -> _Burst:
     times = at_s + np.sort(random.exponential(120, count))
     fall = -random.uniform(0.01, 0.08) / count
     return _Burst(
-        times, random.random(count) < 0.2, size * random.lognormal(0.3, 1, count), np.full(count, fall)
+        times,
+        random.random(count) < 0.2,
+        size * random.lognormal(0.3, 1, count),
+        np.full(count, fall),
     )
 
 
@@ -117,7 +118,10 @@ def _leak(random: Random, at_s: float, size: float) -> _Burst:
     count = int(random.integers(0, 60))
     times = at_s - random.exponential(1200, count)
     return _Burst(
-        times, random.random(count) < 0.9, size * random.lognormal(0.5, 1, count), np.full(count, 3e-4)
+        times,
+        random.random(count) < 0.9,
+        size * random.lognormal(0.5, 1, count),
+        np.full(count, 3e-4),
     )
 
 

@@ -49,10 +49,11 @@ class Transaction(Value):
 
 
 class Feedback(Value):
-    """What became known of a payment. It counts from seven days after the payment on."""
+    """What became known of an event; of a payment it counts from seven days after it on."""
 
     kind: Literal["feedback"]
-    event_id: Name = Field(description="of the payment")
+    event_id: Name = Field(description="of the event")
+    of: Literal["transaction", "network_flow", "market_trades", "order_book"] = "transaction"
     fraud: bool = Field(description="false takes an earlier report back")
     reported_at: AwareDatetime
     source: str = Field("", max_length=80, description="who says so; kept with the report")

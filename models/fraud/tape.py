@@ -52,7 +52,7 @@ class Tape:
         seen = np.maximum.accumulate(np.where(np.isnan(table[:, LAST]), 0, np.arange(count)))
         last = table[seen, LAST]
         return Chunks(
-            start_s=(first + np.arange(count)) * float(SIZE_S),
+            start_s=np.arange(first, first + count, dtype=np.float64) * SIZE_S,
             buy=table[:, BUY],
             sell=table[:, SELL],
             rush=table[:, RUSH],

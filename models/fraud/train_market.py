@@ -58,7 +58,8 @@ def train_market(out: Path, *, seed: int, days: int) -> dict[str, float]:
         content[pattern] = _fitted(pattern, rows, guilty, seed)
     source = f"simulated: {days} days of each pattern, seed {seed}"
     save_json(out, FILE, content, source=source)
-    model, figures = MarketModel.load(out), {}
+    model = MarketModel.load(out)
+    figures: dict[str, float] = {}
     for pattern in PATTERNS:
         held = seed * 100_000 + HELD_FROM
         rows, guilty = days_of(pattern, range(held, held + days // 2))
@@ -100,7 +101,10 @@ def _pump_rows(seeds: Iterable[int]) -> Iterator[Labelled]:
             keep &= (place <= begun) | (place > begun + AFTERMATH_S // SIZE_S)
         elif day.pumped_s is not None:
             continue
-        yield rows[keep], (place == begun)[keep] if begun is not None else np.zeros(keep.sum(), bool)
+        yield (
+            rows[keep],
+            (place == begun)[keep] if begun is not None else np.zeros(keep.sum(), bool),
+        )
 
 
 def _wash_rows(seeds: Iterable[int]) -> Iterator[Labelled]:
@@ -126,9 +130,7 @@ def _fitted(pattern: str, rows: Floats, guilty: Labels, seed: int) -> dict[str, 
         rest = np.ones(len(rows), bool)
         rest[part] = False
         trees = _boost(pattern, rows[rest], guilty[rest], seed)
-        margins[part] = trees.inplace_predict(
-            rows[part].astype(np.float32), predict_type="margin"
-        )
+        margins[part] = trees.inplace_predict(rows[part].astype(np.float32), predict_type="margin")
     trees = _boost(pattern, rows, guilty, seed)
     return {
         "features": list(PATTERNS[pattern]),
