@@ -18,7 +18,8 @@ import pyarrow.parquet
 from sklearn.metrics import accuracy_score, f1_score, recall_score, roc_auc_score
 
 from benchmarks.machine import report
-from models.fraud.network import DETECTORS, FlowEncoder, NetworkModel
+from models.fraud.network import FlowEncoder, NetworkModel
+from models.fraud.surprise import DETECTORS
 
 CATEGORIES = ("protocol_type", "service", "flag")
 FAMILIES = {
