@@ -9,7 +9,7 @@ from models.core.errors import InvalidInput, ModelUnavailable
 from models.core.seeds import numpy_generator
 from models.core.weights import load_json, save_json
 from models.fraud import train_market
-from models.fraud.flow_generator import Network
+from models.fraud.flow_maker import Network
 from models.fraud.flow_rows import row_of_nsl_kdd
 from models.fraud.flow_schema import NslKdd
 from models.fraud.flow_scoring import FILE, FlowModel

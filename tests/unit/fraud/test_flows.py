@@ -8,8 +8,9 @@ import pytest
 from pydantic import ValidationError
 
 from models.core.seeds import numpy_generator
-from models.fraud.flow_generator import Network, generate_flows
+from models.fraud.flow_generator import generate_flows
 from models.fraud.flow_judge import FlowJudge
+from models.fraud.flow_maker import Network
 from models.fraud.flow_rows import (
     COLUMNS,
     SOURCE_OF,
