@@ -165,7 +165,7 @@ class Performer:
                 raise
             except Interrupted as error:
                 interruptions += 1
-                wait_s = error.retry_after_s or 0.0
+                wait_s = min(error.retry_after_s or 0.0, 0.5 * interruptions)  # calls wait as well
             except CapacityExceeded as error:
                 wait_s = error.retry_after_s or 1.0
                 waited_s += wait_s
