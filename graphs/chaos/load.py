@@ -122,6 +122,13 @@ class Load:
             await asyncio.gather(*tasks, return_exceptions=True)
             await self._client.aclose()
 
+    async def replicas(self, deployment: str) -> int:
+        """How many replicas the service says are running; 0 while it says nothing."""
+        with contextlib.suppress(httpx.HTTPError, KeyError, ValueError):
+            answer = await self._client.get("/status", timeout=2)
+            return int(answer.json()["deployments"][deployment]["replicas"])
+        return 0
+
     async def _order(self) -> None:
         while not self._stop.is_set():
             order = self._book.next()

@@ -20,6 +20,8 @@ from graphs.commands.terminal import Subcommands, say
 
 CLIENTS: Final = 8
 VICTIM_LIMIT_S: Final = 30.0
+PEER_LIMIT_S: Final = 60.0
+SEEN_S: Final = 2.5
 REPORT_EVERY: Final = 20
 
 
@@ -62,7 +64,8 @@ def run(options: argparse.Namespace) -> int:
 
 async def _break(options: argparse.Namespace, url: str, pid: int, ledger: Ledger) -> Verdict:
     headers = {"Authorization": f"Bearer {options.key}"} if options.key else {}
-    load, attack = Load(url, headers, orders(options.seed)), Attack(Victims(pid), options)
+    load = Load(url, headers, orders(options.seed))
+    attack = Attack(Victims(pid), load, options)
     began = time.monotonic()
     async with load.running(options.clients):
         await attack.carry_out()
@@ -77,11 +80,13 @@ class Attack:
 
     Args:
         victims: What can be hit.
+        load: Asks the service how it is.
         options: Of the command.
     """
 
-    def __init__(self, victims: Victims, options: argparse.Namespace) -> None:
+    def __init__(self, victims: Victims, load: Load, options: argparse.Namespace) -> None:
         self._victims = victims
+        self._load = load
         self._options = options
         self.faults = 0
         self.deaths: list[float] = []
@@ -103,6 +108,8 @@ class Attack:
             command = shlex.split(self._options.restart_database)
             await asyncio.to_thread(subprocess.run, command, check=True, capture_output=True)
             return
+        if fault.role == "orchestrator":
+            await self._until_another_can_take_over()
         deadline = time.monotonic() + VICTIM_LIMIT_S
         while not await asyncio.to_thread(self._victims.strike, fault):
             if time.monotonic() > deadline:
@@ -110,3 +117,14 @@ class Attack:
             await asyncio.sleep(0.1)
         if fault.role == "orchestrator":
             self.deaths.append(time.time())
+
+    async def _until_another_can_take_over(self) -> None:
+        """Wait until two are up; where one stays alone, it is hit all the same."""
+        deadline = time.monotonic() + PEER_LIMIT_S
+        while time.monotonic() < deadline:
+            # Serve needs a second or two to see that a replica died.
+            is_known = not self.deaths or time.time() - self.deaths[-1] > SEEN_S
+            there = len(self._victims.of("orchestrator"))
+            if is_known and there > 1 and await self._load.replicas("orchestrator") > 1:
+                return
+            await asyncio.sleep(0.2)
