@@ -4,6 +4,7 @@ import asyncio
 import base64
 import pickle
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -11,7 +12,13 @@ import pytest
 import sqlalchemy as sa
 from pydantic import JsonValue
 
-from models.core.errors import CapacityExceeded, Conflict, InvalidInput, UpstreamUnavailable
+from models.core.errors import (
+    CapacityExceeded,
+    Conflict,
+    InvalidInput,
+    StorageFull,
+    UpstreamUnavailable,
+)
 from models.workflow.calls import Payload
 from models.workflow.contract import Query, StepContext
 from models.workflow.database import Database
@@ -188,6 +195,21 @@ async def test_too_many_runs_are_refused_for_now(engine: Started) -> None:
     with pytest.raises(CapacityExceeded) as refused:
         await engine.submit("more", SPEC)
     assert refused.value.retry_after_s == 5.0
+
+
+async def test_a_full_disk_refuses_what_is_new_and_ends_what_was_accepted(engine: Started) -> None:
+    if engine.engine._database.is_postgres:
+        pytest.skip("its disk is not ours to watch")
+    engine.steps.work["a"] = failing(StorageFull("no room for the picture"))
+    await engine.submit("r", SPEC)
+    engine.engine._options = replace(engine.engine._options, min_free_bytes=2**60)
+
+    with pytest.raises(StorageFull) as refused:
+        await engine.submit("more", SPEC)
+
+    assert refused.value.status == 507
+    status = await engine.ended("r")
+    assert (status.state, status.tasks[0].attempts) == ("completed", 1)
 
 
 async def test_old_runs_are_forgotten(engine: Started) -> None:
