@@ -39,10 +39,10 @@ def configuration(checked_in: dict[str, Any], ledger_url: str, runs_url: str) ->
         **({"runs_url": runs_url} if runs_url else {}),
     }
     kept = [d for d in application["deployments"] if d["name"] in OWN]
-    # A second orchestrator takes over where one dies; drills go on while one of them is away.
+    # Others take over where one dies; with three, the next can die while the last one restarts.
     for deployment in kept:
         if deployment["name"] == "orchestrator":
-            deployment["num_replicas"] = 2
+            deployment["num_replicas"] = 3
     drill = {
         "name": NAME,
         "num_replicas": 2,
