@@ -30,6 +30,7 @@ def add_parser(subcommands: Subcommands) -> None:
     parser = subcommands.add_parser("chaos", help="break a service under load, check its promises")
     parser.add_argument("--kills", type=int, default=30, help="faults: kills, freezes, restarts")
     parser.add_argument("--seed", type=int, default=1, help="the same seed, the same schedule")
+    parser.add_argument("--minutes", type=float, default=60.0, help="no new fault after this time")
     parser.add_argument("--clients", type=int, default=CLIENTS, help="workflows at the same time")
     parser.add_argument("--runs-url", default="", help="postgresql://…; default: embedded store")
     parser.add_argument("--restart-database", help="command that restarts the database")
@@ -95,7 +96,11 @@ class Attack:
         """Hit one after the other; a victim that is away is waited for."""
         options = self._options
         unreachable: set[Role] = set() if options.restart_database else {"database"}
+        end = time.monotonic() + 60 * options.minutes
         for fault in plan(options.kills, options.seed, frozenset(unreachable)):
+            if time.monotonic() > end:
+                say(f"time is up after {self.faults} faults")
+                break
             await asyncio.sleep(fault.pause_s)
             await self._hit(fault)
             self.faults += 1
