@@ -50,6 +50,11 @@ class Canvas:
         # Enlarging needs neighbours, so it works on the whole, which is small then.
         painted = self._enlarged(bands) if self._native != self._size else self._painted(bands)
         painted.pts, painted.time_base = number, 1 / rate
+        # Some encoders believe the frame rather than their settings.
+        painted.color_range = ColorRange.MPEG
+        painted.colorspace, painted.color_primaries, painted.color_trc = (
+            (9, 9, 16) if self._hdr else (1, 1, 1)
+        )
         return painted
 
     def _painted(self, bands: Bands) -> av.VideoFrame:

@@ -16,6 +16,9 @@ MEDIA_TYPES: Final[dict[Container, str]] = {
     "webm": "video/webm",
     "mov": "video/quicktime",
 }
+HEVC_TAG: Final = "hvc1"
+"""What Safari plays; FFmpeg writes `hev1` unless told."""
+
 # FFmpeg decodes AV1 by libdav1d, which cannot be a template for a stream to write.
 _BY_NAME: Final = {"libdav1d": "av1", "av1": "av1"}
 
@@ -46,7 +49,10 @@ def join(chunks: Iterator[bytes], target: Path, container: Container, rate: Frac
 def _like(source: av.VideoStream, out: Any) -> Any:  # noqa: ANN401 - PyAV's streams
     name = _BY_NAME.get(source.codec_context.name)
     if name is None:
-        return out.add_stream_from_template(source)
+        stream = out.add_stream_from_template(source)
+        if source.codec_context.name == "hevc":
+            stream.codec_tag = HEVC_TAG
+        return stream
     stream = out.add_mux_stream(
         name, rate=source.average_rate, width=source.width, height=source.height
     )
