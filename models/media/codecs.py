@@ -9,17 +9,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from fractions import Fraction
 from functools import cache
-from typing import Any, Final, Literal, TypeAlias, get_args
+from typing import Any, Final
 
 import av
 
 from models.core.errors import InvalidInput, ModelUnavailable
+from models.media.formats import HDR_CODECS, CodecName, Range
 from models.media.size import Size
-
-CodecName: TypeAlias = Literal["h264", "hevc", "av1", "vp9", "prores"]
-Container: TypeAlias = Literal["mp4", "webm", "mov"]
-Range: TypeAlias = Literal["none", "hdr10"]
-"""Dynamic range: `none` is standard, BT.709."""
 
 LARGE_PX: Final = 4096 * 2160
 """Above it the presets that need little memory are used."""
@@ -73,18 +69,6 @@ class Encoder:
             context.codec_tag = self.tag
         return stream
 
-
-CONTAINERS: Final[Mapping[CodecName, tuple[Container, ...]]] = {
-    "h264": ("mp4", "mov"),
-    "hevc": ("mp4", "mov"),
-    "av1": ("mp4", "webm"),
-    "vp9": ("mp4", "webm"),
-    "prores": ("mov",),
-}
-"""Files that each codec may lie in; the first is the usual one."""
-STREAMED: Final[frozenset[CodecName]] = frozenset({"h264", "hevc", "av1", "vp9"})
-"""Codecs that browsers play from HLS playlists."""
-HDR_CODECS: Final[frozenset[CodecName]] = frozenset({"hevc", "av1"})
 
 _HDR10: Final = (
     f"hdr10=1:repeat-headers=1:master-display={MASTERING}:max-cll={LIGHT_LEVEL}:"
@@ -191,8 +175,3 @@ def opens(name: str, size: Size) -> bool:
     except (av.error.FFmpegError, OSError):
         return False
     return True
-
-
-def codec_names() -> tuple[CodecName, ...]:
-    """All codecs."""
-    return get_args(CodecName)

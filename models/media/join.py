@@ -8,7 +8,7 @@ from typing import Any, Final
 import av
 
 from models.core.durable import full_disk_is_named
-from models.media.codecs import Container
+from models.media.formats import Container
 from models.media.reel import FULL
 
 MEDIA_TYPES: Final[dict[Container, str]] = {

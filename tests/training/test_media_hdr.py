@@ -9,8 +9,9 @@ import numpy as np
 import pytest
 
 from models.media.canvas import Band
-from models.media.codecs import CodecName, choose_encoder
+from models.media.codecs import choose_encoder
 from models.media.facts import read_back
+from models.media.formats import CodecName
 from models.media.join import join
 from models.media.light import nits_of
 from models.media.reel import Reel, Shot

@@ -11,8 +11,9 @@ import pytest
 
 from models.core.errors import InvalidInput
 from models.media.canvas import Band, Canvas
-from models.media.codecs import CONTAINERS, CodecName, choose_encoder, opens
+from models.media.codecs import choose_encoder, opens
 from models.media.facts import read_back
+from models.media.formats import CONTAINERS, CodecName
 from models.media.join import join
 from models.media.light import PEAK_NITS, nits_of, pq
 from models.media.reel import Reel, Shot, cuts
