@@ -22,9 +22,7 @@ INLINE = f"data:{MEDIA_TYPE};base64,"
 RETRY_S = 2.0
 
 
-def video_routes(
-    engine: Engine, store: ArtifactStore, admit: Admit, *, public: bool
-) -> APIRouter:
+def video_routes(engine: Engine, store: ArtifactStore, admit: Admit, *, public: bool) -> APIRouter:
     """The live playlist of a task that makes a clip."""
     router = APIRouter(tags=["video"])
     admitted = Depends(admit("video"))

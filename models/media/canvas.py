@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Iterator
 from fractions import Fraction
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import av
 import numpy as np
@@ -129,11 +129,14 @@ def hdr10_planes(light: Floats) -> list[NDArray[np.generic]]:
 def _bytes(band: Band) -> NDArray[np.uint8]:
     if band.dtype == np.uint8:
         return np.ascontiguousarray(band)
-    return (np.clip(band, 0, 1) * np.float32(255) + np.float32(0.5)).astype(np.uint8)
+    light = np.clip(np.asarray(band, np.float32), 0, 1)
+    return np.asarray(light * np.float32(255) + np.float32(0.5)).astype(np.uint8)
 
 
 def _rows(plane: av.video.plane.VideoPlane) -> NDArray[np.generic]:
     """A plane's samples without the padding of its rows; writing to them writes to the frame."""
     deep = plane.line_size >= 2 * plane.width
-    samples = np.frombuffer(plane, np.uint16 if deep else np.uint8)  # type: ignore[call-overload]  # PyAV's planes are buffers
-    return samples.reshape(-1, plane.line_size // samples.itemsize)[: plane.height, : plane.width]
+    buffer: Any = plane  # which PyAV does not declare to be one
+    samples: NDArray[np.generic] = np.frombuffer(buffer, np.uint16 if deep else np.uint8)
+    rows = samples.reshape(-1, plane.line_size // samples.itemsize)
+    return rows[: plane.height, : plane.width]

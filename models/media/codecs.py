@@ -24,9 +24,7 @@ THREADS: Final = 4
 
 MASTERING: Final = "G(13250,34500)B(7500,3000)R(34000,16000)WP(15635,16450)L(10000000,1)"
 """A display with P3 primaries, white D65, 1000 to 0.0001 cd/m²; units of SMPTE ST 2086."""
-MASTERING_AV1: Final = (
-    "G(0.265,0.69)B(0.15,0.06)R(0.68,0.32)WP(0.3127,0.329)L(1000,0.0001)"
-)
+MASTERING_AV1: Final = "G(0.265,0.69)B(0.15,0.06)R(0.68,0.32)WP(0.3127,0.329)L(1000,0.0001)"
 LIGHT_LEVEL: Final = "1000,400"
 """Brightest pixel and brightest frame average, cd/m²: bounds of what frames are clipped to."""
 

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
+from typing import Any
 
 import av
 
@@ -50,6 +51,7 @@ def read_back(path: Path, rate: Fraction) -> Facts:
         stream.thread_type = "SLICE"
         times: list[Fraction] = []
         kinds: tuple[str, ...] = ()
+        frame: Any
         for frame in file.decode(stream):
             if not times:
                 kinds = tuple(sorted(data.type.name for data in frame.side_data))

@@ -32,7 +32,7 @@ def join(chunks: Iterator[bytes], target: Path, container: Container, rate: Frac
     options = {} if container == "webm" else {"movflags": "faststart", "use_editlist": "0"}
     with (
         full_disk_is_named(FULL),
-        av.open(_Stream(chunks)) as whole,  # type: ignore[arg-type]  # anything with read()
+        _opened(chunks) as whole,
         av.open(str(target), "w", format=container, options=options) as out,
     ):
         source = whole.streams.video[0]
@@ -44,6 +44,10 @@ def join(chunks: Iterator[bytes], target: Path, container: Container, rate: Frac
             packet.duration = round(step / packet.time_base)
             packet.stream = stream
             out.mux(packet)
+
+
+def _opened(chunks: Iterator[bytes]) -> Any:  # noqa: ANN401 - PyAV's containers
+    return av.open(_Stream(chunks))  # anything with read() can be opened
 
 
 def _like(source: av.VideoStream, out: Any) -> Any:  # noqa: ANN401 - PyAV's streams

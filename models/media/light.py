@@ -45,7 +45,8 @@ _CODES: Final = pq(_ROOTS.astype(np.float64) ** 4 * WHITE_NITS)
 def hdr10_rgb(light: Floats) -> Floats:
     """Code values `(H, W, 3)` in BT.2020 of BT.709 light `(H, W, 3)`, diffuse white being 1."""
     wide = np.maximum(light @ TO_2020.T, 0)
-    return np.interp(np.sqrt(np.sqrt(wide)), _ROOTS, _CODES).astype(np.float32)
+    code: Floats = np.interp(np.sqrt(np.sqrt(wide)), _ROOTS, _CODES).astype(np.float32)
+    return code
 
 
 def display_light(code: Floats) -> Floats:

@@ -17,4 +17,6 @@ class Size(NamedTuple):
     def within(self, width: int, height: int) -> "Size":
         """The largest size of these proportions that fits, both sides even."""
         scale = min(1.0, width / self.width, height / self.height)
-        return Size(max(2, int(self.width * scale) // 2 * 2), max(2, int(self.height * scale) // 2 * 2))
+        return Size(
+            max(2, int(self.width * scale) // 2 * 2), max(2, int(self.height * scale) // 2 * 2)
+        )

@@ -56,7 +56,7 @@ def sprite_sheet(path: str) -> SpriteSheet:
     for number, frame in enumerate(_key_frames(path)):
         if number % step == 0:
             tiles.append(_picture(frame, TILE_PX))
-            times.append(round(float(frame.pts * frame.time_base), 3))
+            times.append(round(float(frame.time), 3))
     columns = math.ceil(math.sqrt(len(tiles)))
     width, height = tiles[0].size
     sheet = Image.new("RGB", (columns * width, math.ceil(len(tiles) / columns) * height))
@@ -82,9 +82,10 @@ def _steady(file: Any) -> Any:  # noqa: ANN401 - PyAV's containers
 def _picture(frame: av.VideoFrame, side_px: int) -> Image.Image:
     size = Size(frame.width, frame.height).within(side_px, side_px)
     if int(frame.color_trc) != PQ:
-        made: Image.Image = frame.reformat(size.width, size.height, format="rgb24").to_image()
-        return made
-    code = frame.reformat(size.width, size.height, format="rgb48le").to_ndarray() / np.float32(65535)
+        return Image.fromarray(frame.reformat(size.width, size.height, format="rgb24").to_ndarray())
+    code = frame.reformat(size.width, size.height, format="rgb48le").to_ndarray() / np.float32(
+        65535
+    )
     light = display_light(code.astype(np.float32))
     encoded = np.where(light <= 0.0031308, 12.92 * light, 1.055 * light ** (1 / 2.4) - 0.055)
     return Image.fromarray((encoded * 255 + 0.5).astype(np.uint8))

@@ -9,8 +9,8 @@ from numpy.typing import NDArray
 
 from models.core.capability import Run
 from models.media.size import Size
+from models.video.camera import Projection
 from models.video.flight import Moment
-from models.video.path import Projection
 from models.video.schema import EngineName, Output, VideoRequest, Views
 from models.video.setting import Setting
 

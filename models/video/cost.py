@@ -130,6 +130,6 @@ def _lens_in(request: VideoRequest) -> bool:
 
 
 def _divided(size: Size, factor: int) -> Size:
-    return Size(max(2, round(size.width / factor / 2) * 2), max(2, round(size.height / factor / 2) * 2))
-
-
+    return Size(
+        max(2, round(size.width / factor / 2) * 2), max(2, round(size.height / factor / 2) * 2)
+    )

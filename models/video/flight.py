@@ -7,8 +7,7 @@ from typing import Final
 import numpy as np
 
 from models.core.errors import InvalidInput
-from models.media.size import Size
-from models.video.camera import Camera, look_at
+from models.video.camera import look_at
 from models.video.path import CameraPath, Easing, Keyframe
 from models.video.spline import (
     Array,
@@ -39,13 +38,6 @@ class Moment:
     focus_m: float
     aperture_m: float
     ev: float
-
-    def camera(self, size: Size, projection: str, aside_m: float = 0.0) -> Camera:
-        """A camera of this size; `aside_m` to the right, as one of two eyes."""
-        pose = self.pose.copy()
-        pose[:3, 3] += aside_m * pose[:3, 0]
-        kind = "equirectangular" if projection == "equirectangular" else "perspective"
-        return Camera(pose, self.fov_deg, size.width, size.height, projection=kind)
 
 
 class Flight:

@@ -90,10 +90,12 @@ class VideoModel:
             }
         )
 
-    def _shown(
-        self, path: CameraPath, setting: Setting, told: Estimate, run: Run
-    ) -> PathResult:
-        shelf = Shelf(self._setup.store, run, provenance_of(VideoRequest(scene=setting.scene), "path", setting.seed))
+    def _shown(self, path: CameraPath, setting: Setting, told: Estimate, run: Run) -> PathResult:
+        shelf = Shelf(
+            self._setup.store,
+            run,
+            provenance_of(VideoRequest(scene=setting.scene), "path", setting.seed),
+        )
         picture = chart.draw_path(path, setting.boxes)
         asset = shelf.keep(picture, chart.MEDIA_TYPE, "path.png")
         return PathResult(path=path, chart=asset, scene=setting.scene, estimate=told)
@@ -122,7 +124,13 @@ class VideoModel:
         watch.lap("prepare")
         near_far = _depth_range(setting)
         source = source_of(
-            footage, path, native, request.output, near_far, run, _frame_progress(request, footage, run)
+            footage,
+            path,
+            native,
+            request.output,
+            near_far,
+            run,
+            _frame_progress(request, footage, run),
         )
         for number in reel.shoot(source):
             stream.add(number)

@@ -1,11 +1,13 @@
 """The path of a camera: what a request holds and a result gives back."""
 
+import itertools
 from typing import Annotated, Final, Literal, Self, TypeAlias
 
 import numpy as np
 from pydantic import AfterValidator, ConfigDict, Field, model_validator
 
 from models.core.capability import Value
+from models.video.camera import Projection
 
 MAX_KEYFRAMES: Final = 2000
 MAX_DURATION_S: Final = 120.0
@@ -16,7 +18,6 @@ Metre = Annotated[float, Field(ge=-1000, le=1000, allow_inf_nan=False)]
 Point: TypeAlias = tuple[Metre, Metre, Metre]
 Row: TypeAlias = tuple[Real, Real, Real, Real]
 Angle = Annotated[float, Field(ge=5, le=120)]
-Projection: TypeAlias = Literal["perspective", "equirectangular"]
 Stereo: TypeAlias = Literal["none", "side-by-side", "top-bottom"]
 Easing: TypeAlias = Literal["none", "in", "out", "in-out"]
 PresetName: TypeAlias = Literal[
@@ -94,7 +95,7 @@ class CameraPath(Value):
     @model_validator(mode="after")
     def _times_rise(self) -> Self:
         times = [key.time_s for key in self.keyframes]
-        if any(later <= earlier for earlier, later in zip(times, times[1:], strict=False)):
+        if any(later <= earlier for earlier, later in itertools.pairwise(times)):
             raise ValueError("the times of keyframes must rise")
         if times[-1] > self.duration_s or (self.loop and times[-1] >= self.duration_s):
             raise ValueError("keyframes must lie within duration_s, and before it in a loop")

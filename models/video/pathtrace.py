@@ -10,9 +10,9 @@ from models.core.capability import Run
 from models.image.render.grade import displayed, exposed
 from models.image.render.view import View
 from models.image.schema import Quality
-from models.video.backend import Floats, Lens
+from models.video.backend import Floats, Footage, Lens
 from models.video.flight import Moment
-from models.video.schema import EngineName, Output, VideoRequest
+from models.video.schema import EngineName, Output, VideoRequest, Views
 from models.video.setting import Setting
 from models.video.spline import Array
 
@@ -36,7 +36,7 @@ class PathTracer:
     def __init__(self, renderer: "Renderer") -> None:
         self._renderer = renderer
 
-    def prepare(self, request: VideoRequest, setting: Setting, run: Run) -> "TracedFootage":
+    def prepare(self, request: VideoRequest, setting: Setting, run: Run) -> Footage:
         """Nothing is needed beforehand but the scene."""
         run.check()
         return TracedFootage(self._renderer, setting, request.quality, request.hdr == "hdr10")
@@ -45,8 +45,8 @@ class PathTracer:
 class TracedFootage:
     """A `Footage` of the path tracer."""
 
-    views = None
-    held_out_psnr_db = None
+    views: Views | None = None
+    held_out_psnr_db: float | None = None
 
     def __init__(
         self, renderer: "Renderer", setting: Setting, quality: Quality, linear: bool
@@ -61,9 +61,7 @@ class TracedFootage:
     def bands(self, moment: Moment, lens: Lens, output: Output, run: Run) -> Iterator[Floats]:
         """See `Footage`."""
         view = view_of(moment, lens, self._setting.subject.distance_m)
-        job = replace(
-            self._job, view=view, width_px=lens.size.width, height_px=lens.size.height
-        )
+        job = replace(self._job, view=view, width_px=lens.size.width, height_px=lens.size.height)
         rendering = self._renderer.shoot(job, run.cancelled)
         if output == "rgb":
             light = rendering.color * np.float32(2**moment.ev)
@@ -99,4 +97,4 @@ def _objects(depth: Floats, view: View) -> Floats:
     """1 where something stands on the ground, `(H, W)`."""
     height, width = depth.shape
     rise = view.eye[2] + view.directions(width, height)[..., 2] * depth
-    return ((depth > 0) & (rise > GROUND_M)).astype(np.float32)
+    return np.asarray((depth > 0) & (rise > GROUND_M), np.float32)

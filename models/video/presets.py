@@ -203,7 +203,7 @@ def _turned(subject: Subject, angle: float) -> Array:
     """The eye, turned about the vertical through the middle, counter-clockwise from above."""
     x, y, z = subject.offset
     cos, sin = math.cos(angle), math.sin(angle)
-    return np.asarray(subject.centre + [cos * x - sin * y, sin * x + cos * y, z])
+    return np.asarray(subject.centre + np.array([cos * x - sin * y, sin * x + cos * y, z]))
 
 
 def _reversed(places: list[Place], loop: bool) -> list[Place]:

@@ -121,7 +121,11 @@ class VideoRequest(Value):
 def exact_rate(fps: float) -> Fraction:
     """The fraction behind a rounded rate: 29.97 is 30000/1001."""
     television = Fraction(round(fps * 1.001) * 1000, 1001)
-    return television if abs(fps - television) < 0.005 and fps % 1 else Fraction(fps).limit_denominator(1000)
+    return (
+        television
+        if abs(fps - television) < 0.005 and fps % 1
+        else Fraction(fps).limit_denominator(1000)
+    )
 
 
 class Estimate(Value):
@@ -243,6 +247,8 @@ def resolutions() -> tuple[Resolution, ...]:
 def engine_cards() -> tuple[EngineCard, ...]:
     """The engines."""
     return (
-        EngineCard(name="path-trace", description="exact light, every frame traced; lens and HDR10"),
+        EngineCard(
+            name="path-trace", description="exact light, every frame traced; lens and HDR10"
+        ),
         EngineCard(name="nerf", description="a field fitted to traced views; cheap frames"),
     )

@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 
 from models.core.errors import InvalidInput
+from models.image.render.colors import Pixels
 from models.image.render.view import fit
 from models.image.render.world import pieces
 from models.image.schema import Camera as SceneCamera
@@ -46,7 +47,7 @@ def set_up(scene: Scene, style: Style, size: Size, seed: int, folder: Path) -> S
     """A scene with room for the camera on all sides."""
     dressed = style.dressed(scene)
     parts = [part.triangles.positions for part in pieces(dressed, accents=style.accents)]
-    points = np.concatenate(parts)
+    points = np.concatenate(parts)  # (N, 3)
     boxes = np.array([(part.min(0), part.max(0)) for part in parts], float)
     return Setting(scene, style, _subject(dressed.camera, points, size), boxes, seed, folder)
 
@@ -67,12 +68,10 @@ def check_clear(path: CameraPath, setting: Setting) -> None:
             raise InvalidInput(f"camera/keyframes/{index} is inside an object")
 
 
-def _subject(camera: SceneCamera, points: Array, size: Size) -> Subject:
+def _subject(camera: SceneCamera, points: Pixels, size: Size) -> Subject:
     """From as far away as the widest side of the objects needs, so that all sides fit."""
     turns = [camera.azimuth_deg + 360 * index / DIRECTIONS for index in range(DIRECTIONS)]
-    turned = [
-        camera.model_copy(update={"azimuth_deg": (turn + 180) % 360 - 180}) for turn in turns
-    ]
+    turned = [camera.model_copy(update={"azimuth_deg": (turn + 180) % 360 - 180}) for turn in turns]
     views = [fit(one, points, *size) for one in turned]
     centre = (points.min(0) + points.max(0)) / 2
     distance = max(view.distance_m for view in views)

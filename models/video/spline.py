@@ -34,8 +34,12 @@ def kochanek_bartels(
         before = np.concatenate([steps[:1], steps])
         after = np.concatenate([steps, steps[-1:]])
     slow = (1 - tension) / 2
-    arriving = slow * ((1 - continuity) * (1 + bias) * before + (1 + continuity) * (1 - bias) * after)
-    leaving = slow * ((1 + continuity) * (1 + bias) * before + (1 - continuity) * (1 - bias) * after)
+    arriving = slow * (
+        (1 - continuity) * (1 + bias) * before + (1 + continuity) * (1 - bias) * after
+    )
+    leaving = slow * (
+        (1 + continuity) * (1 + bias) * before + (1 - continuity) * (1 - bias) * after
+    )
     spans = len(points) if closed else len(points) - 1
     index = np.clip(np.floor(at).astype(int), 0, spans - 1)
     following = (index + 1) % len(points)

@@ -18,6 +18,7 @@ from models.video.setting import Setting, check_clear, set_up
 
 if TYPE_CHECKING:
     from models.image.render.renderer import Renderer
+    from models.image.scene import SceneDiffusion
 
 SCENE_FILE = "scene.json"
 
@@ -47,6 +48,7 @@ class Studio:
 
     def __init__(self, setup: Setup, options: VideoOptions) -> None:
         self._setup, self._options = setup, options
+        self._composer: SceneDiffusion | None = None
         self._renderer: Renderer | None = None
         self._engines: dict[EngineName, Engine] = {}
 
@@ -85,10 +87,11 @@ class Studio:
         return self._renderer
 
     def _composed(self, prompt: str, seed: int) -> Scene:
-        from models.image.scene import SceneDiffusion  # noqa: PLC0415  # loads torch
+        if self._composer is None:
+            from models.image.scene import SceneDiffusion  # noqa: PLC0415  # loads torch
 
-        # Its networks are small and clips are few: they are not kept in memory between clips.
-        return SceneDiffusion.load().compose(prompt, seed).scene
+            self._composer = SceneDiffusion.load()
+        return self._composer.compose(prompt, seed).scene
 
 
 def path_of(request: VideoRequest, setting: Setting) -> CameraPath:

@@ -26,6 +26,8 @@ from models.workflow.options import EngineOptions
 from tests.api.conftest import IDLE
 
 VIDEO = tuple(entry for entry in CATALOGUE if entry.served_by == "video")
+
+
 class OneModel:
     """A `Backend` with the capability in this process."""
 

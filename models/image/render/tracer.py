@@ -196,7 +196,9 @@ class WaveTracer:
         mi, dr, view = self._mi, self._dr, job.view
         azimuth = (x / dr.opaque(mi.Float, float(job.width_px)) - 0.5) * (2 * dr.pi)
         rise = (0.5 - y / dr.opaque(mi.Float, float(job.height_px))) * dr.pi
-        level = self._opaque(view.right) * dr.sin(azimuth) + self._opaque(view.ahead) * dr.cos(azimuth)
+        level = self._opaque(view.right) * dr.sin(azimuth) + self._opaque(view.ahead) * dr.cos(
+            azimuth
+        )
         return level * dr.cos(rise) + self._opaque(view.up) * dr.sin(rise)
 
 
