@@ -53,16 +53,16 @@ def _text_config(words: int) -> CLIPTextConfig:
 
 def _vae() -> AutoencoderKL:
     return AutoencoderKL(
-        block_out_channels=[32, 64],
+        block_out_channels=[32] * 4,
         latent_channels=4,
         sample_size=128,
-        down_block_types=["DownEncoderBlock2D"] * 2,
-        up_block_types=["UpDecoderBlock2D"] * 2,
+        down_block_types=["DownEncoderBlock2D"] * 4,
+        up_block_types=["UpDecoderBlock2D"] * 4,
     )
 
 
 def sdxl(folder: Path, widths: tuple[int, int] = (32, 64), seed: int = 0) -> Path:
-    """A checkpoint laid out as SDXL; pictures are twice as wide as their latents.
+    """A checkpoint laid out as SDXL; pictures are eight times as wide as their latents.
 
     Args:
         folder: Where it is written.
@@ -126,7 +126,7 @@ def sd(folder: Path, in_channels: int = 4, seed: int = 0) -> Path:
     return _saved(pipeline, folder)
 
 
-def _saved(pipeline: Any, folder: Path) -> Path:
+def _saved(pipeline: StableDiffusionPipeline | StableDiffusionXLPipeline, folder: Path) -> Path:
     pipeline.save_pretrained(folder, safe_serialization=True)
     return folder
 

@@ -15,6 +15,7 @@ from models.core.artifacts import ArtifactStore
 from models.core.errors import InvalidInput, UnknownAsset
 from models.image.diffusion.adapters import AdapterSet, LowRank
 from models.image.diffusion.checkpoint import Checkpoint
+from models.image.diffusion.layouts import Pipeline
 from models.image.schema import Adapter
 
 MAX_ADAPTER_BYTES = 2 * 1024**3
@@ -84,7 +85,10 @@ class AdapterShelf:
         # Looked up every time: what is in memory must not open what an owner may not see.
         keys = [self._key(adapter.name, owner) for adapter in wanted]
         home = f"{checkpoint.name} {checkpoint.version}"
-        together = (home, *((key, adapter.weight) for key, adapter in zip(keys, wanted, strict=True)))
+        together = (
+            home,
+            *((key, adapter.weight) for key, adapter in zip(keys, wanted, strict=True)),
+        )
         with self._lock:
             known = self._sets.recall(together)
             if known is not None:
@@ -127,7 +131,7 @@ class AdapterShelf:
         return b"".join(self._store.read(name, owner))
 
 
-def read_adapter(content: bytes, pipeline: Any) -> Mapping[str, LowRank]:  # noqa: ANN401  # of diffusers
+def read_adapter(content: bytes, pipeline: Pipeline) -> Mapping[str, LowRank]:
     """The layers of a LoRA file, in any of the formats that the pipeline's class knows.
 
     Raises:

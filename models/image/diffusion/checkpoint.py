@@ -4,6 +4,7 @@ import importlib
 import importlib.util
 import logging
 import threading
+from collections.abc import Callable
 from typing import Any
 
 import torch
@@ -13,7 +14,7 @@ from models.image.diffusion.decoding import Decoder
 from models.image.diffusion.engine import StepEngine
 from models.image.diffusion.forward import Forward
 from models.image.diffusion.gauges import CudaGauge, HostGauge
-from models.image.diffusion.layouts import Layout, diffusers
+from models.image.diffusion.layouts import Layout, Pipeline, diffusers
 from models.image.diffusion.memory import RowBudget
 from models.image.diffusion.preparation import Preparation
 from models.image.diffusion.shelf import Found
@@ -77,7 +78,7 @@ def load_pipeline(
     layout: Layout | None,
     options: DiffusersOptions,
     device: str,
-) -> Any:  # noqa: ANN401  # of diffusers
+) -> Pipeline:
     """Load a checkpoint with the library; from safetensors alone, and no code of the checkpoint.
 
     Raises:
@@ -88,7 +89,7 @@ def load_pipeline(
     try:
         pipeline = kind.from_pretrained(
             str(found.folder or found.name),
-            torch_dtype=_dtype(options, device),
+            dtype=_dtype(options, device),
             use_safetensors=True,
             local_files_only=found.folder is not None or not options.download,
         )
@@ -113,7 +114,7 @@ def _dtype(options: DiffusersOptions, device: str) -> torch.dtype:
     }[chosen]
 
 
-def _tuned(pipeline: Any, options: DiffusersOptions, device: str) -> tuple[str, ...]:  # noqa: ANN401  # of diffusers
+def _tuned(pipeline: Pipeline, options: DiffusersOptions, device: str) -> tuple[str, ...]:
     """Apply what the options ask for, as far as the machine allows it; returns what it does not."""
     notes = []
     if options.attention == "xformers":
@@ -135,7 +136,7 @@ def xformers_works(device: str) -> bool:
     return bool(getattr(importlib.import_module("xformers"), "_has_cpp_library", False))
 
 
-def _quantized(unet: Any, kind: str) -> list[str]:  # noqa: ANN401  # of diffusers
+def _quantized(unet: Pipeline, kind: str) -> list[str]:
     if importlib.util.find_spec("torchao") is None:
         return ["torchao is not installed: weights keep their precision"]
     torchao: Any = importlib.import_module("torchao.quantization")
@@ -144,7 +145,7 @@ def _quantized(unet: Any, kind: str) -> list[str]:  # noqa: ANN401  # of diffuse
     return []
 
 
-def _probe(pipeline: Any, device: str) -> Any:  # noqa: ANN401  # of diffusers
+def _probe(pipeline: Pipeline, device: str) -> Callable[[int, int], None]:
     """A forward of so many rows at a size; the memory that it takes depends on nothing else."""
     unet, config = pipeline.unet, pipeline.unet.config
 

@@ -1,11 +1,10 @@
 """From latents to pixels, as the stock pipelines do it."""
 
-from typing import Any
-
 import torch
 from PIL import Image
 
 from models.core.device import is_out_of_memory, out_of_memory
+from models.image.diffusion.layouts import Pipeline
 
 TILED_FROM_PX = 1536 * 1536
 """Larger pictures are decoded in tiles: the decoder takes more memory than the steps do."""
@@ -20,7 +19,7 @@ class Decoder:
         pipeline: Of diffusers.
     """
 
-    def __init__(self, pipeline: Any) -> None:  # noqa: ANN401  # of diffusers
+    def __init__(self, pipeline: Pipeline) -> None:
         self._pipe, self._vae = pipeline, pipeline.vae
 
     @torch.inference_mode()
@@ -73,10 +72,14 @@ class Decoder:
 
     def _unscaled(self, latents: torch.Tensor) -> torch.Tensor:
         config = self._vae.config
-        mean, deviation = getattr(config, "latents_mean", None), getattr(config, "latents_std", None)
-        if mean is None or deviation is None:
-            return latents / config.scaling_factor
         mean, deviation = (
+            getattr(config, "latents_mean", None),
+            getattr(config, "latents_std", None),
+        )
+        scale = float(config.scaling_factor)
+        if mean is None or deviation is None:
+            return latents / scale
+        middle, spread = (
             torch.tensor(values).view(1, -1, 1, 1).to(latents) for values in (mean, deviation)
         )
-        return latents * deviation / config.scaling_factor + mean
+        return latents * spread / scale + middle

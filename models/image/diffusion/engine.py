@@ -66,7 +66,7 @@ class StepEngine:
         self._thread.start()
 
     def admit(self, request: Running) -> None:
-        """Let a request join at the next turn; its `events` tell what becomes of it.
+        """Let a request join at the next turn; `tell` hears what becomes of it.
 
         Raises:
             ModelUnavailable: The engine was closed.
@@ -109,7 +109,7 @@ class StepEngine:
                 self._running = [request for request in self._running if not request.finished]
         for request in self._running:
             error = ModelUnavailable("the model is being replaced; ask again", RETRY_S)
-            request.events.put(Failed(error))
+            request.tell(Failed(error))
 
     def step(self, batch: Sequence[Running]) -> None:
         """Take one step of every request of a batch; a failure ends them alone."""
@@ -122,7 +122,7 @@ class StepEngine:
         except Exception as error:  # noqa: BLE001  # whatever it is, the callers must hear of it
             self._fail(batch, error)
         else:
-            parts = torch.split(predicted, [request.rows for request in batch])  # type: ignore[no-untyped-call]
+            parts = torch.split(predicted, [request.rows for request in batch])
             for request, rows in zip(batch, parts, strict=True):
                 self._advance(request, rows)
             if self._pace is not None:
@@ -172,7 +172,7 @@ class StepEngine:
                 continue
             if request.deadline is not None and now > request.deadline:
                 late = CapacityExceeded("the deadline passed before the picture was ready", RETRY_S)
-                request.events.put(Failed(late))
+                request.tell(Failed(late))
             else:
                 staying.append(request)
         self._running = staying
@@ -180,7 +180,7 @@ class StepEngine:
     def _fail(self, batch: Sequence[Running], error: Exception) -> None:
         logger.warning("a step failed", extra={"error": type(error).__name__, "count": len(batch)})
         for request in batch:
-            request.events.put(Failed(error))
+            request.tell(Failed(error))
         self._running = [request for request in self._running if request not in batch]
 
     def _empty_cache(self) -> None:

@@ -53,7 +53,11 @@ class Forward:
             fixed: Rows that every call has, the missing ones filled up.
             count: Told the rows and the padding of each call.
         """
-        sample = torch.cat([request.network_input() for request in batch])
+        inputs = [(request.network_input(), request.rows) for request in batch]
+        sample = torch.cat([sample for sample, rows in inputs for _row in range(rows)])
+        if fixed:
+            # Some latents come with other strides, which choose other kernels for all rows.
+            sample = sample.contiguous()
         times = torch.cat([self._times(request) for request in batch]).to(sample.device)
         text = torch.cat([request.conditioning.text for request in batch])
         names = batch[0].conditioning.added

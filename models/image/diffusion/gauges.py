@@ -44,11 +44,11 @@ class HostGauge:
         return ledger.peak
 
 
-class _Ledger(TorchDispatchMode):
+class _Ledger(TorchDispatchMode):  # type: ignore[no-untyped-call]  # torch has no types for it
     """Adds up the storages that operations made and that are still in use."""
 
     def __init__(self) -> None:
-        super().__init__()
+        super().__init__()  # type: ignore[no-untyped-call]
         self.peak = self._now = 0
         self._users: dict[int, int] = {}
 

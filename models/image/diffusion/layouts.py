@@ -3,9 +3,12 @@
 import importlib
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeAlias
 
 from models.image.schema import SchedulerName
+
+Pipeline: TypeAlias = Any
+"""A pipeline of diffusers, or a part of one: reading the library's types would take a minute."""
 
 
 @dataclass(frozen=True)
@@ -58,9 +61,10 @@ SCHEDULERS: Mapping[SchedulerName, tuple[str, Mapping[str, Any]]] = {
 
 
 def diffusers() -> Any:  # noqa: ANN401  # the library has no types worth the seconds of reading it
-    """The library, without its progress bars: a service has nobody to look at them."""
+    """The library, without progress bars and advice: a service has nobody to look at them."""
     library: Any = importlib.import_module("diffusers")
     library.utils.logging.disable_progress_bar()
+    library.utils.logging.set_verbosity_error()
     importlib.import_module("transformers.utils.logging").disable_progress_bar()
     return library
 

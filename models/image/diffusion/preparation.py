@@ -12,7 +12,7 @@ import torch
 from PIL import Image
 
 from models.core.errors import InvalidInput
-from models.image.diffusion.layouts import SDXL, Layout, diffusers, own_scheduler
+from models.image.diffusion.layouts import SDXL, Layout, Pipeline, diffusers, own_scheduler
 from models.image.diffusion.running import Conditioning, Kept, Running
 from models.image.schema import SchedulerName
 
@@ -71,7 +71,7 @@ class Preparation:
         device: Where the network is.
     """
 
-    def __init__(self, pipeline: Any, layout: Layout, device: str) -> None:  # noqa: ANN401  # of diffusers
+    def __init__(self, pipeline: Pipeline, layout: Layout, device: str) -> None:
         self._base, self._layout, self._device = pipeline, layout, torch.device(device)
         self._takes_mask = pipeline.unet.config.in_channels != pipeline.vae.config.latent_channels
 
@@ -107,7 +107,8 @@ class Preparation:
         if wish.image is None:
             prepared = self._from_noise(pipe, wish, text, generator)
         elif wish.mask is None:
-            prepared = self._from_image(pipe, wish, text, generator)
+            image = wish.image.resize((wish.width_px, wish.height_px))
+            prepared = self._from_image(pipe, wish, text, generator, image)
         else:
             prepared = self._around_mask(pipe, wish, text, generator)
         return Running(
@@ -124,13 +125,15 @@ class Preparation:
     def _check(self, wish: Wish) -> None:
         factor = self._base.vae_scale_factor
         if wish.width_px % factor or wish.height_px % factor:
-            raise InvalidInput(f"the sides of the size must be multiples of {factor} for this model")
+            raise InvalidInput(
+                f"the sides of the size must be multiples of {factor} for this model"
+            )
         if self._takes_mask and wish.mask is None:
             raise InvalidInput("this model was trained to inpaint: give an image and a mask")
         if wish.image is not None and int(wish.steps * wish.strength) < 1:
             raise InvalidInput("steps times strength must be at least 1")
 
-    def _own_pipeline(self, wish: Wish, scheduler: Any) -> Any:  # noqa: ANN401  # of diffusers
+    def _own_pipeline(self, wish: Wish, scheduler: Pipeline) -> Pipeline:
         layout = self._layout
         kind = layout.text if wish.image is None else layout.inpaint if wish.mask else layout.image
         parts = {**self._base.components, "scheduler": scheduler}
@@ -140,7 +143,9 @@ class Preparation:
         pipeline._guidance_scale = wish.guidance  # noqa: SLF001  # its methods ask for it
         return pipeline
 
-    def _from_noise(self, pipe: Any, wish: Wish, text: _Text, generator: torch.Generator) -> "_Start":  # noqa: ANN401
+    def _from_noise(
+        self, pipe: Pipeline, wish: Wish, text: _Text, generator: torch.Generator
+    ) -> "_Start":
         latents = pipe.prepare_latents(
             1,
             pipe.unet.config.in_channels,
@@ -156,16 +161,24 @@ class Preparation:
             pipe.scheduler.set_begin_index(0)
         return _Start(latents, timesteps)
 
-    def _from_image(self, pipe: Any, wish: Wish, text: _Text, generator: torch.Generator) -> "_Start":  # noqa: ANN401
-        assert wish.image is not None
-        image = pipe.image_processor.preprocess(wish.image.resize((wish.width_px, wish.height_px)))
+    def _from_image(
+        self,
+        pipe: Pipeline,
+        wish: Wish,
+        text: _Text,
+        generator: torch.Generator,
+        given: Image.Image,
+    ) -> "_Start":
+        image = pipe.image_processor.preprocess(given)
         timesteps, _count = pipe.get_timesteps(wish.steps, wish.strength, self._device)
         latents = pipe.prepare_latents(
             image, timesteps[:1], 1, 1, text.states.dtype, self._device, generator
         )
         return _Start(latents, timesteps)
 
-    def _around_mask(self, pipe: Any, wish: Wish, text: _Text, generator: torch.Generator) -> "_Start":  # noqa: ANN401
+    def _around_mask(
+        self, pipe: Pipeline, wish: Wish, text: _Text, generator: torch.Generator
+    ) -> "_Start":
         size = {"height": wish.height_px, "width": wish.width_px}
         image = pipe.image_processor.preprocess(wish.image, **size).to(torch.float32)
         mask = pipe.mask_processor.preprocess(wish.mask, **size)
@@ -182,14 +195,12 @@ class Preparation:
             return_noise=True,
             return_image_latents=not self._takes_mask,
         )
-        small_mask, masked = pipe.prepare_mask_latents(
-            mask, image * (mask < 0.5), 1, *place, False
-        )
+        small_mask, masked = pipe.prepare_mask_latents(mask, image * (mask < 0.5), 1, *place, False)
         if self._takes_mask:
             return _Start(latents, timesteps, channels=torch.cat([small_mask, masked], dim=1))
         return _Start(latents, timesteps, kept=Kept(small_mask, image_latents[0], noise))
 
-    def _added(self, pipe: Any, wish: Wish, text: _Text) -> dict[str, torch.Tensor]:  # noqa: ANN401
+    def _added(self, pipe: Pipeline, wish: Wish, text: _Text) -> dict[str, torch.Tensor]:
         if text.pooled is None:
             return {}
         size = (wish.height_px, wish.width_px)

@@ -1,7 +1,6 @@
 """One picture on its way through the step engine: nothing of it is shared with a neighbour."""
 
-import queue
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol, TypeAlias
 
@@ -92,6 +91,10 @@ class Failed:
 Event: TypeAlias = Stepped | Finished | Failed
 
 
+def _nobody(_event: Event) -> None:
+    return None
+
+
 @dataclass(eq=False)
 class Running:
     """A request's state between steps.
@@ -131,7 +134,8 @@ class Running:
     turn: int = field(default=-1, init=False)
     """When it was last stepped, in turns of the engine; -1 before its first."""
     withdrawn: bool = field(default=False, init=False)
-    events: "queue.SimpleQueue[Event]" = field(default_factory=queue.SimpleQueue, init=False)
+    tell: Callable[[Event], None] = field(default=_nobody, init=False)
+    """Told in the engine's thread what becomes of the request; must not take long."""
 
     @property
     def rows(self) -> int:
@@ -157,11 +161,11 @@ class Running:
         return self.latents.shape[-2] * self.latents.shape[-1]
 
     def network_input(self) -> torch.Tensor:
-        """What the network sees, `(R, C + C', h, w)`."""
+        """What the network sees in each of the rows, `(1, C + C', h, w)`."""
         sample = self.scheduler.scale_model_input(self.latents, self.timesteps[self.step])
         if self.channels is not None:
             sample = torch.cat([sample, self.channels], dim=1)
-        return sample.expand(self.rows, *sample.shape[1:])
+        return sample
 
     def advance(self, predicted: torch.Tensor) -> None:
         """Go one step on.
@@ -182,9 +186,9 @@ class Running:
         due = self.preview_every and self.step % self.preview_every == 0 and not self.finished
         estimate = getattr(done, "pred_original_sample", None)
         shown = (self.latents if estimate is None else estimate) if due else None
-        self.events.put(Stepped(self.step, shown))
+        self.tell(Stepped(self.step, shown))
         if self.finished:
-            self.events.put(Finished(self.latents))
+            self.tell(Finished(self.latents))
 
     @property
     def finished(self) -> bool:
