@@ -4,7 +4,6 @@ import base64
 import io
 import threading
 import time
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from functools import lru_cache
 from pathlib import Path
@@ -32,6 +31,7 @@ from models.image.diffusion.layouts import diffusers, own_scheduler
 from models.image.schema import ImageRequest, ImageResult
 
 SIZE = 64
+ANYBODY = Run()
 
 
 @pytest.fixture(scope="module")
@@ -79,7 +79,7 @@ def pixels_of(content: bytes) -> bytes:
     return Image.open(io.BytesIO(content)).tobytes()
 
 
-def draw(backend: DiffusersBackend, run: Run = Run(), **fields: Any) -> bytes:
+def draw(backend: DiffusersBackend, run: Run = ANYBODY, **fields: Any) -> bytes:
     return pixels(backend, backend.run(request(**fields), run), run.owner)[0]
 
 
@@ -332,8 +332,8 @@ def test_checkpoints_are_listed_the_unusable_with_the_reason(tmp_path: Path, she
 
 
 @pytest.fixture
-def small(shelf: Path, tmp_path: Path) -> Iterator[DiffusersBackend]:
-    yield built(shelf, tmp_path, resident=1)
+def small(shelf: Path, tmp_path: Path) -> DiffusersBackend:
+    return built(shelf, tmp_path, resident=1)
 
 
 def test_one_resident_makes_room_for_the_next(small: DiffusersBackend) -> None:
