@@ -1,5 +1,6 @@
 """A checkpoint in memory: its pipeline, and the step engine that drives it."""
 
+import gc
 import importlib
 import importlib.util
 import logging
@@ -64,11 +65,16 @@ class Checkpoint:
         # A processor takes minutes for a large forward: its memory follows from that of a small one.
         budget.measure(side**2 if device == "cuda" else max(16, side // 4) ** 2)
         self.engine = StepEngine(self.forward, budget, name=f"steps-{found.name}", device=device)
+        # A full collection walks every object of the libraries and holds all steps up meanwhile.
+        gc.collect()
+        gc.freeze()
 
     def close(self) -> None:
         """End the engine and let the memory go."""
         self.engine.close()
-        del self.pipeline, self.forward, self.preparation, self.decoder
+        del self.pipeline, self.forward, self.preparation, self.decoder, self.engine
+        gc.unfreeze()
+        gc.collect()
         if torch.cuda.is_available():
             torch.cuda.empty_cache()
 

@@ -105,7 +105,7 @@ class StepEngine:
                     break
             self._leave()
             if self._running:
-                self.step(next_batch(self._running, self._bound))
+                self.step(next_batch(self._running, self.bound))
                 self._running = [request for request in self._running if not request.finished]
         for request in self._running:
             error = ModelUnavailable("the model is being replaced; ask again", RETRY_S)
@@ -161,7 +161,8 @@ class StepEngine:
         self.tally.rows += rows
         self.tally.padding += padding
 
-    def _bound(self, request: Running) -> int:
+    def bound(self, request: Running) -> int:
+        """Most rows of a forward with this request."""
         return max(self._budget.bound(request.area), request.rows)
 
     def _leave(self) -> None:

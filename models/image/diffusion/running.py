@@ -115,6 +115,7 @@ class Running:
         priority: Smaller goes first where rows are short.
         deadline: In seconds of `time.monotonic()`.
         preview_every: Steps between estimates; 0 gives none.
+        tell: Told in the engine's thread what becomes of the request; must not take long.
     """
 
     conditioning: Conditioning
@@ -130,12 +131,11 @@ class Running:
     priority: int = 5
     deadline: float | None = None
     preview_every: int = 0
+    tell: Callable[[Event], None] = _nobody
     step: int = field(default=0, init=False)
     turn: int = field(default=-1, init=False)
     """When it was last stepped, in turns of the engine; -1 before its first."""
     withdrawn: bool = field(default=False, init=False)
-    tell: Callable[[Event], None] = field(default=_nobody, init=False)
-    """Told in the engine's thread what becomes of the request; must not take long."""
 
     @property
     def rows(self) -> int:
