@@ -11,6 +11,7 @@ from typing import Any
 import torch
 
 from models.core.errors import ModelUnavailable
+from models.image.diffusion.attention import xformers_works
 from models.image.diffusion.decoding import Decoder
 from models.image.diffusion.engine import StepEngine
 from models.image.diffusion.forward import Forward
@@ -133,13 +134,6 @@ def _tuned(pipeline: Pipeline, options: DiffusersOptions, device: str) -> tuple[
     if options.compile:
         pipeline.unet.compile_repeated_blocks()
     return tuple(notes)
-
-
-def xformers_works(device: str) -> bool:
-    """Whether its kernels are loaded: the package alone says that it is there even without any."""
-    if device != "cuda" or importlib.util.find_spec("xformers") is None:
-        return False
-    return bool(getattr(importlib.import_module("xformers"), "_has_cpp_library", False))
 
 
 def _quantized(unet: Pipeline, kind: str) -> list[str]:

@@ -4,7 +4,6 @@ import weakref
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
-import psutil
 import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 
@@ -34,6 +33,8 @@ class HostGauge:
 
     def free_bytes(self) -> int:
         """What could be allocated now."""
+        import psutil  # noqa: PLC0415  # needed on hosts alone
+
         return int(psutil.virtual_memory().available)
 
     def peak_bytes(self, work: Callable[[], object]) -> int:
