@@ -114,13 +114,13 @@ class _Machine:
     def _pop(self) -> Inert:
         value = self._stack.pop()
         if isinstance(value, _Mark):
-            raise LookupError("a mark where a value should be")
+            raise TypeError("a mark where a value should be")
         return value
 
     def _top(self) -> Inert:
         value = self._stack[-1]
         if isinstance(value, _Mark):
-            raise LookupError("a mark where a value should be")
+            raise TypeError("a mark where a value should be")
         return value
 
     def _since_mark(self) -> list[Inert]:
