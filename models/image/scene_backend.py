@@ -8,10 +8,11 @@ from typing import TypeVar
 
 import torch
 
-from models.core.artifacts import Asset, Provenance
+from models.core.artifacts import Provenance
 from models.core.capability import ModelCard, Run, Setup
 from models.core.errors import Cancelled, InvalidInput
 from models.core.seeds import draw_seed
+from models.core.xmp import packet
 from models.image.options import ImageOptions
 from models.image.render import Renderer, encode, samples_for
 from models.image.scene import Composition, SceneDiffusion
@@ -121,9 +122,18 @@ class SceneBackend:
             progress=run.progress,
         )
         rendered_at = time.perf_counter()
-        content, media_type, extension = encode(rendering, style, request.format)
+        provenance = self._provenance(request, seed)
+        content, media_type, extension = encode(
+            rendering, style, request.format, packet(provenance)
+        )
         run.check()
-        asset = self._keep(content, media_type, extension, request, seed, run)
+        asset = self._store.put(
+            content,
+            owner=run.owner,
+            media_type=media_type,
+            filename=f"orrery-{seed}{extension}",
+            provenance=provenance,
+        )
         kept_at = time.perf_counter()
         stages = {"compose": composed_at - started, "store": kept_at - rendered_at}
         for stage, seconds in (stages | rendering.timings_s).items():
@@ -141,27 +151,14 @@ class SceneBackend:
             return Composition(scene=request.scene)
         return self._diffusion.compose(request.prompt, seed)
 
-    def _keep(
-        self,
-        content: bytes,
-        media_type: str,
-        extension: str,
-        request: ImageRequest,
-        seed: int,
-        run: Run,
-    ) -> Asset:
-        return self._store.put(
-            content,
-            owner=run.owner,
-            media_type=media_type,
-            filename=f"orrery-{seed}{extension}",
-            provenance=Provenance(
-                capability="image",
-                backend=self.name,
-                model_sha256=self._diffusion.weights_sha256,
-                seed=seed,
-                prompt_sha256=hashlib.sha256(request.prompt.encode()).hexdigest(),
-            ),
+    def _provenance(self, request: ImageRequest, seed: int) -> Provenance:
+        return Provenance(
+            capability="image",
+            backend=self.name,
+            model=MODEL,
+            model_sha256=self._diffusion.weights_sha256,
+            seed=seed,
+            prompt_sha256=hashlib.sha256(request.prompt.encode()).hexdigest(),
         )
 
 

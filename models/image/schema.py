@@ -19,7 +19,7 @@ MAX_BASE64_CHARACTERS = 32 * 2**20
 
 Hex = Annotated[str, Field(pattern=r"^#[0-9a-f]{6}$", description="sRGB colour, `#rrggbb`")]
 Unit = Annotated[float, Field(ge=0, le=1)]
-Format = Literal["png", "jpeg", "ultrahdr", "avif", "exr"]
+Format = Literal["png", "jpeg", "ultrahdr", "avif", "avif-hdr", "exr"]
 StyleName = Literal[
     "photo", "studio", "clay", "noir", "golden-hour", "moonlight", "pastel", "vivid", "toy",
     "porcelain", "gilded", "crystal", "vintage",
