@@ -23,7 +23,9 @@ _END: Final = '<?xpacket end="r"?>'
 
 def source_type(provenance: Provenance) -> str:
     """The IPTC term for how a file was made: by a trained model, and from what."""
-    return "compositeWithTrainedAlgorithmicMedia" if provenance.inputs else "trainedAlgorithmicMedia"
+    return (
+        "compositeWithTrainedAlgorithmicMedia" if provenance.inputs else "trainedAlgorithmicMedia"
+    )
 
 
 def credentials(provenance: Provenance) -> dict[str, str]:

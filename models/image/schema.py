@@ -160,6 +160,8 @@ class ImageRequest(Value):
     preview_every: int = Field(0, ge=0, le=MAX_STEPS, description="steps; 0 shows none")
     priority: int = Field(5, ge=0, le=9, description="0 goes first where room is short")
     deadline_s: float | None = Field(None, gt=0, le=3600, description="give up after")
+    truncation: float = Field(0.7, ge=0, le=1, description="0 is the mean picture, 1 the widest")
+    class_label: int | None = Field(None, ge=0, description="for generators of several classes")
 
     @field_validator("size")
     @classmethod
@@ -171,7 +173,7 @@ class ImageRequest(Value):
 
     @model_validator(mode="after")
     def _something_to_draw(self) -> "ImageRequest":
-        if not self.prompt.strip() and self.scene is None:
+        if not self.prompt.strip() and self.scene is None and self.backend != "stylegan3":
             raise ValueError("give a prompt, or a scene")
         return self
 
@@ -216,6 +218,8 @@ FIELDS_OF: Mapping[BackendName, frozenset[str]] = {
             "strength", "reproducible", "preview_every", "priority", "deadline_s",
         }
     ),
+    "stylegan3": frozenset({"truncation", "class_label"}),
+    "openai": frozenset({"quality", "image", "mask", "preview_every"}),
 }  # fmt: skip
 """The request's fields that only some backends know; the others are for all."""
 
@@ -237,6 +241,15 @@ class Picture(Value):
     ignored: tuple[str, ...] = ()
 
 
+class Cost(Value):
+    """What a provider charges for a result, as far as it says."""
+
+    note: str
+    input_tokens: int | None = None
+    output_tokens: int | None = None
+    usd: float | None = None
+
+
 class ImageResult(Value):
     """The pictures, and how they came to be."""
 
@@ -248,4 +261,5 @@ class ImageResult(Value):
     renderer: str | None = Field(None, description="path tracer variant")
     samples_per_pixel: int | None = None
     degraded: tuple[str, ...] = Field((), description="what this machine lacks, and what that cost")
+    cost: Cost | None = Field(None, description="where a provider drew")
     timings_s: dict[str, float]

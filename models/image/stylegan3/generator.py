@@ -2,7 +2,7 @@
 
 import math
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 import torch
 from torch import Tensor
@@ -93,12 +93,18 @@ class Generator:
         return mean + truncation * (x - mean)
 
     @torch.inference_mode()
-    def picture(self, styles: Tensor, transform: Tensor | None = None) -> Tensor:
+    def picture(
+        self,
+        styles: Tensor,
+        transform: Tensor | None = None,
+        check: Callable[[], None] = lambda: None,
+    ) -> Tensor:
         """Pictures of styles.
 
         Args:
             styles: `(B, w_dim)`, or `(B, num_ws, w_dim)` for a style per layer.
             transform: `(3, 3)` inverse of how the picture is moved; by default the stored one.
+            check: Called before each layer; may raise to stop.
 
         Returns:
             `(B, img_channels, R, R)`, about -1 to 1.
@@ -107,6 +113,7 @@ class Generator:
             styles = styles[:, None].expand(-1, self.num_ws, -1)
         x = self._features(styles[:, 0], transform)
         for index, (layer, arrays) in enumerate(zip(self.plan.layers, self._layers, strict=True)):
+            check()
             x = self._layer(x, styles[:, index + 1], layer, arrays)
         return x * self.config.output_scale
 
