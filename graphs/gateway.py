@@ -15,6 +15,7 @@ from graphs.principals import Doorkeeper, Principal
 from graphs.routes.assets import asset_routes
 from graphs.routes.capabilities import capability_routes
 from graphs.routes.console import console_routes
+from graphs.routes.openai_images import openai_image_routes
 from graphs.routes.scaling import scaling_routes
 from graphs.routes.service import service_routes
 from graphs.routes.tasks import task_routes
@@ -66,6 +67,7 @@ def build_api(
     api.include_router(capability_routes(catalogue, calls, admit, engine))
     if engine is not None:
         api.include_router(task_routes(engine, CapabilitySteps(catalogue, calls), admit))
+    api.include_router(openai_image_routes(catalogue, calls, store, admit))
     api.include_router(asset_routes(store, doorkeeper, admit))
     api.include_router(console_routes())
 

@@ -7,9 +7,11 @@ from collections.abc import Mapping
 from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from graphs.problems import BadRequest, UnsupportedMedia, problem
+from graphs.problems import BadRequest, UnsupportedMedia, refusal
 from models.core.errors import CapabilityError, TooLarge
 
+FORMS = frozenset({"/v1/images/edits"})
+"""Paths that take a form instead of JSON, since their clients send one."""
 REQUEST_ID = re.compile(r"^[A-Za-z0-9._-]{1,64}$")
 
 
@@ -34,14 +36,15 @@ class Admission:
         state = scope.setdefault("state", {})
         try:
             state["request_id"] = _request_id(headers)
-            self._check_headers(headers)
+            self._check_headers(headers, scope["path"])
             body = await self._read(receive) if _has_body(headers) else b""
         except CapabilityError as error:
-            await problem(error, state.get("request_id", "-"))(scope, receive, send)
+            answer = refusal(scope["path"], error, state.get("request_id", "-"))
+            await answer(scope, receive, send)
             return
         await self._app(scope, _replay(body, receive), send)
 
-    def _check_headers(self, headers: Headers) -> None:
+    def _check_headers(self, headers: Headers, path: str) -> None:
         coding = headers.get("content-encoding", "identity").lower()
         if coding != "identity":
             raise UnsupportedMedia(
@@ -53,8 +56,9 @@ class Admission:
         if int(length) > self._max_body_bytes:
             raise self._too_large()
         media_type = headers.get("content-type", "application/json").split(";")[0].strip().lower()
-        if _has_body(headers) and media_type != "application/json":
-            raise UnsupportedMedia("send the body as application/json")
+        expected = "multipart/form-data" if path in FORMS else "application/json"
+        if _has_body(headers) and media_type != expected:
+            raise UnsupportedMedia(f"send the body as {expected}")
 
     async def _read(self, receive: Receive) -> bytes:
         body = bytearray()

@@ -20,6 +20,7 @@ from models.image.schema import MAX_SEED, BackendName, ImageRequest, ImageResult
 from models.image.styles import Style, style_named
 
 MODEL = "scene"
+PREVIEW_SIDE_PX = 192
 POLL_S = 0.05
 """How often a run that waits for its turn looks whether its caller is still there."""
 
@@ -111,6 +112,8 @@ class SceneBackend:
         started = time.perf_counter()
         composed = self._compose(request, seed)
         composed_at = time.perf_counter()
+        if request.preview_every:
+            self._preview(composed, request, style, seed, run)
         rendering = self._renderer.render(
             composed.scene,
             request.width_px,
@@ -150,6 +153,28 @@ class SceneBackend:
         if request.scene is not None:
             return Composition(scene=request.scene)
         return self._diffusion.compose(request.prompt, seed)
+
+    def _preview(
+        self,
+        composed: Composition,
+        request: ImageRequest,
+        style: Style,
+        seed: int,
+        run: Run,
+    ) -> None:
+        """Show a small draft, which takes a fraction of the time of the picture."""
+        scale = min(1.0, PREVIEW_SIDE_PX / max(request.width_px, request.height_px))
+        draft = self._renderer.render(
+            composed.scene,
+            max(16, round(request.width_px * scale)),
+            max(16, round(request.height_px * scale)),
+            samples_per_pixel=samples_for("draft"),
+            seed=seed,
+            style=style,
+            cancelled=run.cancelled,
+        )
+        content, media_type, _ = encode(draft, style, "jpeg")
+        run.preview(content, media_type)
 
     def _provenance(self, request: ImageRequest, seed: int) -> Provenance:
         return Provenance(

@@ -152,7 +152,10 @@ class ImageRequest(Value):
     scheduler: SchedulerName | None = Field(None, description="the checkpoint's own if absent")
     adapters: tuple[Adapter, ...] = Field((), max_length=MAX_ADAPTERS)
     image: SourceImage | None = Field(None, description="picture to start from")
-    mask: SourceImage | None = Field(None, description="white is painted anew, black is kept")
+    mask: SourceImage | None = Field(
+        None,
+        description="white is painted anew, black is kept; of a mask with transparency, what is so",
+    )
     strength: float = Field(0.8, gt=0, le=1, description="how far to leave `image`")
     reproducible: bool = Field(
         False, description="the bytes do not depend on what else is drawn at the same time"
@@ -211,7 +214,7 @@ class ImageRequest(Value):
 
 
 FIELDS_OF: Mapping[BackendName, frozenset[str]] = {
-    "scene": frozenset({"scene", "quality"}),
+    "scene": frozenset({"scene", "quality", "preview_every"}),
     "diffusers": frozenset(
         {
             "negative_prompt", "steps", "guidance", "scheduler", "adapters", "image", "mask",

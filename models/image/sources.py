@@ -13,6 +13,7 @@ from models.image.schema import SourceImage
 
 MAX_PIXELS = 64_000_000
 MAX_BYTES = 64 * 2**20
+NO_PICTURE = f"not a picture of at most {MAX_PIXELS} pixels as PNG, JPEG, WebP or AVIF"
 FORMATS = ("PNG", "JPEG", "WEBP", "AVIF")
 
 
@@ -42,14 +43,27 @@ def read_source(source: SourceImage, owner: str, store: ArtifactStore) -> Image.
     """
     image = open_picture(read_bytes(source, owner, store), MAX_PIXELS)
     if image is None:
-        raise InvalidInput(
-            f"not a picture of at most {MAX_PIXELS} pixels as PNG, JPEG, WebP or AVIF"
-        )
+        raise InvalidInput(NO_PICTURE)
     return image
 
 
-def open_picture(content: bytes, max_pixels: int) -> Image.Image | None:
-    """A picture, upright, in 8-bit RGB; `None` if it is none or too large.
+def read_mask(source: SourceImage, owner: str, store: ArtifactStore) -> Image.Image:
+    """What to paint anew, white, 8-bit grey: the light part, or the transparent one if there is.
+
+    Raises:
+        InvalidInput: It is no picture, or has too many pixels.
+        UnknownAsset: The caller has no such asset.
+    """
+    content = read_bytes(source, owner, store)
+    mask = open_picture(content, MAX_PIXELS, "RGBA")
+    if mask is None:
+        raise InvalidInput(NO_PICTURE)
+    opaque = mask.getchannel("A")
+    return mask.convert("L") if opaque.getextrema()[0] == 255 else ImageOps.invert(opaque)
+
+
+def open_picture(content: bytes, max_pixels: int, mode: str = "RGB") -> Image.Image | None:
+    """A picture, upright, in 8 bits; `None` if it is none or too large.
 
     The size is checked before any pixel is decoded.
     """
@@ -59,6 +73,6 @@ def open_picture(content: bytes, max_pixels: int) -> Image.Image | None:
             with Image.open(io.BytesIO(content), formats=FORMATS) as image:
                 if image.width * image.height > max_pixels:
                     return None
-                return ImageOps.exif_transpose(image).convert("RGB")
+                return ImageOps.exif_transpose(image).convert(mode)
     except (UnidentifiedImageError, OSError, ValueError, SyntaxError, Image.DecompressionBombError):
         return None

@@ -10,7 +10,7 @@ from models.core.errors import UpstreamUnavailable
 from models.image.openai.asking import Asking
 from models.image.openai.provider import Drawn, Original, Provider
 from models.image.schema import ImageRequest
-from models.image.sources import open_picture, read_source
+from models.image.sources import open_picture, read_mask, read_source
 
 MEDIA_TYPE = "image/png"
 PREVIEW_SIDE_PX, PREVIEW_QUALITY = 256, 70
@@ -35,7 +35,7 @@ def asked(
     fitted = ImageOps.fit(image, asking.provider_size_px)
     if request.mask is None:
         return asking, Original(_png(fitted))
-    mask = read_source(request.mask, run.owner, store).convert("L")
+    mask = read_mask(request.mask, run.owner, store)
     # Ours is white where it is painted anew, the provider's transparent.
     opaque = ImageOps.invert(ImageOps.fit(mask, asking.provider_size_px))
     hole = fitted.convert("RGBA")

@@ -61,7 +61,9 @@ def test_a_seed_is_a_picture(backend: StyleGan3Backend, setup: Setup) -> None:
     assert pair.images[1].asset.id == again.images[0].asset.id
 
 
-def test_truncation_to_nothing_draws_the_mean_of_all_seeds(backend: StyleGan3Backend, setup: Setup) -> None:
+def test_truncation_to_nothing_draws_the_mean_of_all_seeds(
+    backend: StyleGan3Backend, setup: Setup
+) -> None:
     def drawn(seed: int, truncation: float) -> np.ndarray:
         result = backend.run(asked(seed=seed, truncation=truncation), Run())
         return pixels(setup, result)
