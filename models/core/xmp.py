@@ -35,6 +35,20 @@ def credentials(provenance: Provenance) -> dict[str, str]:
     return {name: str(value) for name, value in values.items() if value != ""}
 
 
+def json_packet(provenance: Provenance) -> dict[str, object]:
+    """The same as JSON-LD, for files that hold it so (KHR_xmp_json_ld)."""
+    spaces = {name.removeprefix("xmlns:"): space for name, space in _SPACES.items()}
+    said = {f"orrery:{name}": value for name, value in credentials(provenance).items()}
+    return {"@context": spaces, "@id": "", **_common(provenance), **said}
+
+
+def _common(provenance: Provenance) -> dict[str, str]:
+    return {
+        "xmp:CreatorTool": TOOL,
+        "Iptc4xmpExt:DigitalSourceType": SOURCE_TYPES + source_type(provenance),
+    }
+
+
 def packet(provenance: Provenance) -> bytes:
     """An XMP packet, UTF-8.
 
@@ -42,8 +56,7 @@ def packet(provenance: Provenance) -> bytes:
     """
     attributes = {
         "rdf:about": "",
-        "xmp:CreatorTool": TOOL,
-        "Iptc4xmpExt:DigitalSourceType": SOURCE_TYPES + source_type(provenance),
+        **_common(provenance),
         **{f"orrery:{name}": value for name, value in credentials(provenance).items()},
     }
     spaces = " ".join(f"{name}={quoteattr(value)}" for name, value in _SPACES.items())

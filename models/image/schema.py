@@ -19,7 +19,7 @@ MAX_BASE64_CHARACTERS = 32 * 2**20
 
 Hex = Annotated[str, Field(pattern=r"^#[0-9a-f]{6}$", description="sRGB colour, `#rrggbb`")]
 Unit = Annotated[float, Field(ge=0, le=1)]
-Format = Literal["png", "jpeg", "ultrahdr", "avif", "avif-hdr", "exr"]
+Format = Literal["png", "jpeg", "ultrahdr", "avif", "avif-hdr", "exr", "glb", "mp4"]
 StyleName = Literal[
     "photo", "studio", "clay", "noir", "golden-hour", "moonlight", "pastel", "vivid", "toy",
     "porcelain", "gilded", "crystal", "vintage",
@@ -97,6 +97,21 @@ class Scene(Value):
         return self
 
 
+class Motion(Value):
+    """What moves in a film, or in an animated GLB; the end meets the beginning."""
+
+    kind: Literal["turntable", "light", "objects"] = Field(
+        "turntable", description="everything turns, the light wanders, or each object turns"
+    )
+    seconds: float = Field(4.0, ge=0.5, le=20)
+    fps: int = Field(24, ge=4, le=60)
+
+    @property
+    def frames(self) -> int:
+        """Number of frames of a film."""
+        return max(2, round(self.seconds * self.fps))
+
+
 class MappedWord(Value):
     """A word outside the vocabulary and the known one that was used for it."""
 
@@ -163,6 +178,10 @@ class ImageRequest(Value):
     preview_every: int = Field(0, ge=0, le=MAX_STEPS, description="steps; 0 shows none")
     priority: int = Field(5, ge=0, le=9, description="0 goes first where room is short")
     deadline_s: float | None = Field(None, gt=0, le=3600, description="give up after")
+    motion: Motion | None = Field(None, description="of a film (`mp4`) or an animated `glb`")
+    environment: SourceImage | None = Field(
+        None, description="panorama of light, .hdr or .exr, instead of the scene's own"
+    )
     truncation: float = Field(0.7, ge=0, le=1, description="0 is the mean picture, 1 the widest")
     class_label: int | None = Field(None, ge=0, description="for generators of several classes")
 
@@ -178,6 +197,14 @@ class ImageRequest(Value):
     def _something_to_draw(self) -> "ImageRequest":
         if not self.prompt.strip() and self.scene is None and self.backend != "stylegan3":
             raise ValueError("give a prompt, or a scene")
+        return self
+
+    @model_validator(mode="after")
+    def _films_move(self) -> "ImageRequest":
+        if self.format == "mp4" and self.motion is None:
+            raise ValueError("a film needs a motion")
+        if self.motion is not None and self.format not in ("mp4", "glb"):
+            raise ValueError("a motion needs the format mp4 or glb")
         return self
 
     @model_validator(mode="after")
@@ -214,7 +241,7 @@ class ImageRequest(Value):
 
 
 FIELDS_OF: Mapping[BackendName, frozenset[str]] = {
-    "scene": frozenset({"scene", "quality", "preview_every"}),
+    "scene": frozenset({"scene", "quality", "preview_every", "motion", "environment"}),
     "diffusers": frozenset(
         {
             "negative_prompt", "steps", "guidance", "scheduler", "adapters", "image", "mask",

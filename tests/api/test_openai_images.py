@@ -12,6 +12,7 @@ from typing import Any
 import httpx
 import openai
 import pytest
+import torch
 import uvicorn
 from PIL import Image
 
@@ -28,6 +29,7 @@ from models.image.sources import read_mask, read_source
 from tests.api.conftest import Api, InProcess
 from tests.unit.image.stylegan3_files import official_file
 
+torch.set_num_threads(1)
 IMAGE = next(entry for entry in CATALOGUE if entry.name == "image")
 
 
@@ -77,7 +79,7 @@ def files(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def pictures(tmp_path: Path, files: Path) -> Pictures:
     store = LocalArtifactStore(tmp_path / "assets", min_free_bytes=0)
     generators = {"faces": str(files / "faces.pkl"), "gone": str(files / "gone.pkl")}
-    return Pictures(Setup(store, "cpu", tmp_path, tmp_path, options={"stylegan3": generators}))
+    return Pictures(Setup(store, "cpu", files, files, options={"stylegan3": generators}))
 
 
 @pytest.fixture

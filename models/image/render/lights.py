@@ -11,7 +11,7 @@ from functools import cache
 
 import numpy as np
 
-from models.image.render.colors import Pixels
+from models.image.render.colors import LUMINANCE, Pixels
 from models.image.schema import LightName
 
 HEIGHT_PX, WIDTH_PX = 384, 768
@@ -159,6 +159,21 @@ def environment(light: LightName) -> Pixels:
     ways = _directions()
     radiance = np.maximum(MOODS[light].paint(ways), 0).astype(np.float32)
     return np.asarray(radiance / _metered(radiance, ways), np.float32)
+
+
+@cache
+def key_light(light: LightName) -> tuple[Pixels, Pixels]:
+    """Colour, its strongest part 1, and direction to the brightest part, each `(3,)`.
+
+    The direction is in the camera's frame, as that of `_directions`.
+    """
+    radiance, ways = environment(light), _directions()
+    luminance = radiance @ LUMINANCE * np.sqrt(1 - ways[..., 2] ** 2)
+    bright = luminance >= np.quantile(luminance, 0.995)
+    weights = luminance[bright][:, None]
+    direction = (ways[bright] * weights).sum(0)
+    color = (radiance[bright] * weights).sum(0)
+    return color / color.max(), direction / np.linalg.norm(direction)
 
 
 def _metered(radiance: Pixels, ways: Pixels) -> float:

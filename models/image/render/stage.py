@@ -21,6 +21,7 @@ Loaded = Any
 GROUND_M = 400.0
 GRAIN_PX = 256
 FROSTED_ALPHA = 0.18
+GLASS_IOR, FROSTED_IOR = 1.45, 1.4
 
 
 def load(mi: Mitsuba, scene: Scene, parts: tuple[Piece, ...], integrator: dict[str, Any]) -> Loaded:
@@ -79,14 +80,14 @@ def _surface(kind: Kind) -> dict[str, Any]:
     if kind == "glass":
         return {
             "type": "dielectric",
-            "int_ior": 1.45,
+            "int_ior": GLASS_IOR,
             "specular_transmittance": _attribute("color"),
         }
     if kind == "frosted":
         return {
             "type": "roughdielectric",
             "alpha": FROSTED_ALPHA,
-            "int_ior": 1.4,
+            "int_ior": FROSTED_IOR,
             "specular_transmittance": _attribute("color"),
         }
     return {"type": "diffuse", "reflectance": _attribute("color")}
