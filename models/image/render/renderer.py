@@ -13,11 +13,11 @@ from models.core.errors import Cancelled
 from models.image.render.backdrop import with_backdrop
 from models.image.render.colors import Pixels
 from models.image.render.denoise import Denoise, find_denoiser
-from models.image.render.lights import MOODS, environment
+from models.image.render.lights import MOODS, OWN_LIGHT, Lighting, environment
 from models.image.render.rendering import Rendering
 from models.image.render.tracer import BlockTracer, Job, Tracer, WaveTracer
 from models.image.render.variant import Variant, announce_library, find_library, gpu_renders
-from models.image.render.view import fit
+from models.image.render.view import View, fit
 from models.image.render.world import pieces, unit_triangles
 from models.image.schema import Material, Quality, Scene, SceneObject
 from models.image.shapes import SHAPE_NAMES
@@ -85,8 +85,22 @@ class Renderer:
         style: Style,
         cancelled: Callable[[], bool] = lambda: False,
         progress: Callable[[float, str], None] = lambda _fraction, _stage: None,
+        lighting: Lighting = OWN_LIGHT,
+        view: View | None = None,
     ) -> Rendering:
         """Trace and denoise a scene.
+
+        Args:
+            scene: What to draw.
+            width_px: Of the picture.
+            height_px: Of the picture.
+            samples_per_pixel: Paths per pixel.
+            seed: Of all random numbers.
+            style: Dresses the scene.
+            cancelled: Polled between pieces of the work.
+            progress: Takes a fraction 0-1 and the name of the stage.
+            lighting: What else shapes the light.
+            view: Camera; by default as near as the whole scene allows.
 
         Raises:
             Cancelled: `cancelled` turned true; noticed between pieces of the work.
@@ -103,7 +117,9 @@ class Renderer:
         check()
         progress(0.0, "build")
         clock = _Clock()
-        job = self._job(style.dressed(scene), style, (width_px, height_px), samples_per_pixel, seed)
+        dressed = style.dressed(scene)
+        job = self._job(dressed, style, (width_px, height_px), samples_per_pixel, seed)
+        job = replace(job, lighting=lighting, view=view or job.view)
         clock.lap("build")
         traced = self._tracer.trace(job, step)
         clock.lap("trace")
@@ -127,7 +143,7 @@ class Renderer:
         if self._denoise:
             color = self._denoise(color, albedo, normal, check)
         points = np.concatenate([part.triangles.positions for part in job.parts])
-        color = with_backdrop(color, depth[..., 0], job.scene, job.view, points)
+        color = with_backdrop(color, depth[..., 0], job.scene, job.view, points, job.lighting)
         return Rendering(
             color=np.ascontiguousarray(color, np.float32),
             albedo=np.ascontiguousarray(albedo),

@@ -7,6 +7,7 @@ from typing import Any, Protocol
 import numpy as np
 
 from models.image.render.colors import Pixels
+from models.image.render.lights import OWN_LIGHT, Lighting
 from models.image.render.mesh import Floats
 from models.image.render.stage import Loaded, Mitsuba, load
 from models.image.render.variant import Variant
@@ -41,6 +42,7 @@ class Job:
         height_px: See `width_px`.
         samples_per_pixel: Paths per pixel.
         seed: Of all random numbers.
+        lighting: What else shapes the light.
     """
 
     scene: Scene
@@ -50,6 +52,7 @@ class Job:
     height_px: int
     samples_per_pixel: int
     seed: int
+    lighting: Lighting = OWN_LIGHT
 
 
 Step = Callable[[float], None]
@@ -92,7 +95,7 @@ class WaveTracer:
         """See `Tracer`."""
         step(0.0)
         self._mi.set_variant(self._variant)
-        stage = load(self._mi, job.scene, job.parts, path_integrator())
+        stage = load(self._mi, job.scene, job.parts, path_integrator(), job.lighting)
         step(0.0)
         out = np.empty((job.height_px, job.width_px, CHANNELS), np.float32)
         for first, rows in self._bands(job):
@@ -188,7 +191,7 @@ class BlockTracer:
         guides = mi.load_dict(
             {"type": "aov", "aovs": "a:albedo,n:sh_normal,d:depth", "image": path_integrator()}
         )
-        stage = load(mi, job.scene, job.parts, path_integrator())
+        stage = load(mi, job.scene, job.parts, path_integrator(), job.lighting)
         step(0.0)
         out = np.zeros((job.height_px, job.width_px, CHANNELS), np.float32)
         guided = min(GUIDE_SAMPLES - 1, job.samples_per_pixel)
