@@ -2,13 +2,24 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Any, Literal
 
 from pydantic import BaseModel, JsonValue
 
 from models.fraud.schema import FraudRequest, FraudResult
 from models.image.schema import ImageRequest, ImageResult, StyleCard
 from models.image.styles import style_cards
+from models.video.cost import estimate as estimate_video
+from models.video.schema import (
+    EngineCard,
+    PathRequest,
+    PathResult,
+    Resolution,
+    VideoRequest,
+    VideoResult,
+    engine_cards,
+    resolutions,
+)
 
 
 @dataclass(frozen=True)
@@ -40,6 +51,8 @@ class Entry:
         method: GET is for questions that change nothing.
         aliases: Further paths of the same operation.
         durable: Takes long: its POST is always accepted as a task, never waited for.
+        estimate: What a request will take, told by `dry_run` and with the 202 of a durable
+            operation; raises `CapabilityError` for what is too much.
         tables: Further GET routes, `/api/v1/{deployment}/{key}`.
     """
 
@@ -56,6 +69,7 @@ class Entry:
     method: Literal["GET", "POST"] = "POST"
     aliases: tuple[str, ...] = ()
     durable: bool = False
+    estimate: Callable[[Any], BaseModel] | None = None
     tables: dict[str, Table] = field(default_factory=dict)
 
     @property
@@ -99,6 +113,48 @@ CATALOGUE: tuple[Entry, ...] = (
             "terminal_id": "bookshop",
             "amount": 24.9,
             "country": "DE",
+        },
+    ),
+    Entry(
+        name="video",
+        title="Text to video: a camera flies through the scene of a prompt, up to 8K",
+        route="/api/v1/generate/video",
+        model="models.video.model:VideoModel",
+        request=VideoRequest,
+        result=VideoResult,
+        deterministic=True,
+        durable=True,
+        estimate=estimate_video,
+        example={
+            "scene": {"objects": [{"shape": "cube", "color": "#c03030"}]},
+            "camera": {"preset": "orbit"},
+            "engine": "path-trace",
+            "width": 128,
+            "height": 72,
+            "fps": 8,
+            "duration_s": 0.5,
+            "seed": 7,
+        },
+        tables={
+            "resolutions": Table(Resolution, resolutions),
+            "engines": Table(EngineCard, engine_cards),
+        },
+    ),
+    Entry(
+        name="video_path",
+        title="The path of a clip as keyframes and as a picture, and what the clip would take",
+        route="/api/v1/video/path",
+        deployment="video",
+        model="models.video.model:VideoModel",
+        request=PathRequest,
+        result=PathResult,
+        deterministic=True,
+        example={
+            "video": {
+                "scene": {"objects": [{"shape": "cube", "color": "#c03030"}]},
+                "camera": {"preset": "spiral"},
+                "seed": 7,
+            }
         },
     ),
 )

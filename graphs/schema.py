@@ -2,7 +2,7 @@
 
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, JsonValue
 
 from models.core.capability import ModelCard, Value
 
@@ -90,6 +90,7 @@ class Accepted(Value):
     state: Literal["accepted"] = "accepted"
     url: str
     events_url: str
+    estimate: dict[str, JsonValue] | None = Field(None, description="where one can be made")
 
 
 class PlannedTask(Value):

@@ -41,6 +41,9 @@ from models.image.schema import ImageResult
 Admit = Callable[[str], Callable[[Request], Awaitable[Principal]]]
 Kind = Literal["image_generation", "image_edit"]
 
+EDITS: Final = "/v1/images/edits"
+FORMS: Final = frozenset({EDITS})
+"""Paths whose body is a form."""
 MAX_FIELDS: Final = 32
 MAX_FILES: Final = 2
 
@@ -65,7 +68,7 @@ def openai_image_routes(
         return await images.answer(request, body, caller, "image_generation")
 
     @router.post(
-        "/v1/images/edits",
+        EDITS,
         response_model=OpenAIImages,
         openapi_extra={"requestBody": {"content": {"multipart/form-data": {"schema": _FORM}}}},
     )

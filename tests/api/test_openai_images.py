@@ -239,7 +239,7 @@ async def test_a_key_is_needed_where_keys_are(service: Api, tmp_path: Path) -> N
 @pytest.mark.parametrize(
     ("path", "media_type", "content", "status"),
     [
-        ("/v1/images/edits", "application/json", b"{}", 415),
+        ("/v1/images/edits", "application/json", b"{}", 400),
         ("/v1/images/generations", "multipart/form-data; boundary=x", b"--x--", 415),
         ("/v1/images/edits", "multipart/form-data; boundary=x", b"--x\r\nbroken", 400),
         ("/v1/images/edits", "multipart/form-data", b"--x--", 400),

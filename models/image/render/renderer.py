@@ -13,11 +13,11 @@ from models.core.errors import Cancelled
 from models.image.render.backdrop import with_backdrop
 from models.image.render.colors import Pixels
 from models.image.render.denoise import Denoise, find_denoiser
-from models.image.render.lights import MOODS, OWN_LIGHT, Lighting, environment
+from models.image.render.lights import MOODS, environment
 from models.image.render.rendering import Rendering
 from models.image.render.tracer import BlockTracer, Job, Tracer, WaveTracer
 from models.image.render.variant import Variant, announce_library, find_library, gpu_renders
-from models.image.render.view import View, fit
+from models.image.render.view import fit
 from models.image.render.world import pieces, unit_triangles
 from models.image.schema import Material, Quality, Scene, SceneObject
 from models.image.shapes import SHAPE_NAMES
@@ -85,22 +85,25 @@ class Renderer:
         style: Style,
         cancelled: Callable[[], bool] = lambda: False,
         progress: Callable[[float, str], None] = lambda _fraction, _stage: None,
-        lighting: Lighting = OWN_LIGHT,
-        view: View | None = None,
     ) -> Rendering:
         """Trace and denoise a scene.
 
-        Args:
-            scene: What to draw.
-            width_px: Of the picture.
-            height_px: Of the picture.
-            samples_per_pixel: Paths per pixel.
-            seed: Of all random numbers.
-            style: Dresses the scene.
-            cancelled: Polled between pieces of the work.
-            progress: Takes a fraction 0-1 and the name of the stage.
-            lighting: What else shapes the light.
-            view: Camera; by default as near as the whole scene allows.
+        Raises:
+            Cancelled: `cancelled` turned true; noticed between pieces of the work.
+        """
+        started = time.perf_counter()
+        job = self.job(scene, (width_px, height_px), samples_per_pixel, seed, style)
+        build_s = time.perf_counter() - started
+        rendering = self.shoot(job, cancelled, progress)
+        return replace(rendering, timings_s={"build": build_s, **rendering.timings_s})
+
+    def shoot(
+        self,
+        job: Job,
+        cancelled: Callable[[], bool] = lambda: False,
+        progress: Callable[[float, str], None] = lambda _fraction, _stage: None,
+    ) -> Rendering:
+        """Trace and denoise a job: one of `job`, or the same with another view, light, size or seed.
 
         Raises:
             Cancelled: `cancelled` turned true; noticed between pieces of the work.
@@ -115,12 +118,7 @@ class Renderer:
             progress(0.02 + 0.88 * fraction, "trace")
 
         check()
-        progress(0.0, "build")
         clock = _Clock()
-        dressed = style.dressed(scene)
-        job = self._job(dressed, style, (width_px, height_px), samples_per_pixel, seed)
-        job = replace(job, lighting=lighting, view=view or job.view)
-        clock.lap("build")
         traced = self._tracer.trace(job, step)
         clock.lap("trace")
         check()
@@ -130,9 +128,11 @@ class Renderer:
         progress(1.0, "done")
         return replace(rendering, timings_s=clock.laps)
 
-    def _job(
-        self, scene: Scene, style: Style, size: tuple[int, int], samples: int, seed: int
+    def job(
+        self, scene: Scene, size: tuple[int, int], samples: int, seed: int, style: Style
     ) -> Job:
+        """A picture of a scene, ready to trace, from where its camera has it."""
+        scene = style.dressed(scene)
         parts = pieces(scene, accents=style.accents)
         points = np.concatenate([part.triangles.positions for part in parts])
         count = samples if self._denoise else samples * NOISY_FACTOR
