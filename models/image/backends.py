@@ -38,6 +38,8 @@ class Backend(Protocol):
 BACKENDS: Mapping[BackendName, str] = {
     "scene": "models.image.scene_backend:SceneBackend",
     "diffusers": "models.image.diffusion.backend:DiffusersBackend",
+    "stylegan3": "models.image.stylegan3.backend:StyleGan3Backend",
+    "openai": "models.image.openai.backend:OpenAIBackend",
 }
 """`module:class` of every backend; the first one draws what names no other."""
 
