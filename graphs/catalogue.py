@@ -6,6 +6,20 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, JsonValue
 
+from models.fraud.cases_schema import (
+    CaseRequest,
+    CaseResult,
+    CasesRequest,
+    CasesResult,
+    ChallengerRequest,
+    ChallengerResult,
+    DriftRequest,
+    DriftResult,
+    FeedbackRequest,
+    FeedbackResult,
+    PromotionRequest,
+    PromotionResult,
+)
 from models.fraud.schema import FraudRequest, FraudResult
 from models.image.schema import ImageRequest, ImageResult, StyleCard
 from models.image.styles import style_cards
@@ -100,8 +114,9 @@ CATALOGUE: tuple[Entry, ...] = (
     ),
     Entry(
         name="fraud",
-        title="Fraud: approve, review or block a payment, with the probability and the reasons",
+        title="Fraud: approve, review or block a payment, a network flow or a window of a market",
         route="/api/v1/fraud/analyze",
+        aliases=("/analyze",),
         model="models.fraud.model:FraudModel",
         request=FraudRequest,
         result=FraudResult,
@@ -114,6 +129,82 @@ CATALOGUE: tuple[Entry, ...] = (
             "amount": 24.9,
             "country": "DE",
         },
+    ),
+    Entry(
+        name="fraud_feedback",
+        title="Fraud: report what became known of judged events",
+        deployment="fraud",
+        route="/api/v1/fraud/feedback",
+        aliases=("/feedback",),
+        model="models.fraud.model:FraudModel",
+        request=FeedbackRequest,
+        result=FeedbackResult,
+        example={
+            "reports": [
+                {
+                    "event_id": "order-1001",
+                    "fraud": True,
+                    "reported_at": "2026-03-09T08:00:00Z",
+                    "source": "issuer",
+                }
+            ]
+        },
+    ),
+    Entry(
+        name="fraud_cases",
+        title="Fraud: the queue of events that were sent to review or blocked",
+        deployment="fraud",
+        route="/api/v1/fraud/cases",
+        method="GET",
+        model="models.fraud.model:FraudModel",
+        request=CasesRequest,
+        result=CasesResult,
+        example={"status": "open", "decision": "review"},
+    ),
+    Entry(
+        name="fraud_case",
+        title="Fraud: one case with its verdict",
+        deployment="fraud",
+        route="/api/v1/fraud/case/{case_id}",
+        aliases=("/api/v1/fraud/cases/{case_id}",),
+        method="GET",
+        model="models.fraud.model:FraudModel",
+        request=CaseRequest,
+        result=CaseResult,
+        example={"case_id": 1},
+    ),
+    Entry(
+        name="fraud_drift",
+        title="Fraud: how far payments have moved since training",
+        deployment="fraud",
+        route="/api/v1/fraud/drift",
+        method="GET",
+        model="models.fraud.model:FraudModel",
+        request=DriftRequest,
+        result=DriftResult,
+        example={"payments": 5000},
+    ),
+    Entry(
+        name="fraud_challenger",
+        title="Fraud: the challenger beside the model that decides, on labelled payments",
+        deployment="fraud",
+        route="/api/v1/fraud/challenger",
+        method="GET",
+        model="models.fraud.model:FraudModel",
+        request=ChallengerRequest,
+        result=ChallengerResult,
+        example={"payments": 50000},
+    ),
+    Entry(
+        name="fraud_promotion",
+        title="Fraud: promote a challenger that wins, or roll back",
+        deployment="fraud",
+        route="/api/v1/fraud/champion",
+        model="models.fraud.model:FraudModel",
+        request=PromotionRequest,
+        result=PromotionResult,
+        example={"action": "promote"},
+        idempotent=False,
     ),
     Entry(
         name="video",
