@@ -1,4 +1,4 @@
-"""The default replica: one capability, one worker thread, cancellation within the run."""
+"""The default replica: one capability, its worker threads, cancellation within the run."""
 
 import asyncio
 import contextvars
@@ -39,6 +39,7 @@ class ReplicaSpec:
         data_dir: Local folder for what must last.
         num_gpus: Share of a GPU, or whole GPUs; 0 computes on the CPU.
         options: The capability's own settings.
+        threads: Runs at a time; more than one only for a capability that allows it.
     """
 
     name: str
@@ -49,6 +50,7 @@ class ReplicaSpec:
     data_dir: Path
     num_gpus: float
     options: Mapping[str, JsonValue]
+    threads: int = 1
 
 
 @dataclass(frozen=True)
@@ -66,7 +68,7 @@ class Replica:
     """Serves one capability.
 
     A built replica has loaded its weights and warmed up, so Serve calls it healthy only then.
-    The model runs in a thread of its own: the event loop stays free for health checks and for
+    The model runs in threads of its own: the event loop stays free for health checks and for
     cancellation, which the run polls.
     """
 
@@ -78,8 +80,8 @@ class Replica:
         self._device = choose_device(spec.num_gpus)
         if self._device != "cpu":
             cap_memory(spec.num_gpus)
-        self._worker = ThreadPoolExecutor(1, thread_name_prefix=spec.name)
-        # Built in the thread that runs it: some renderers keep state per thread.
+        self._worker = ThreadPoolExecutor(spec.threads, thread_name_prefix=spec.name)
+        # Where one thread runs it, built in that thread: some renderers keep state per thread.
         self._capability: Capability[Any, BaseModel] = self._worker.submit(self._build).result()
         self._running = 0
         self._work = Work()
@@ -135,7 +137,7 @@ class Replica:
     def _answer(self, request: BaseModel, run: Run) -> BaseModel | CapabilityError:
         if run.cancelled():
             return Cancelled("the caller left before the work began")
-        with self._work:
+        with self._work.piece():
             try:
                 return self._capability.run(request, run)
             except CapabilityError as error:

@@ -96,7 +96,7 @@ class Calls:
         self._paces: dict[str, Pace] = {}
 
     def pace(self, name: str) -> Pace:
-        """The running estimate for a capability."""
+        """The running estimate for a deployment."""
         return self._paces.setdefault(name, Pace())
 
     async def run(self, entry: Entry, request: BaseModel, owner: str, request_id: str) -> BaseModel:
@@ -105,7 +105,7 @@ class Calls:
         Raises:
             CapabilityError: As the capability ended, or as it could not be reached.
         """
-        pace = self.pace(entry.name)
+        pace = self.pace(entry.served_by)
         loop = asyncio.get_running_loop()
         started = loop.time()
         pace.in_flight += 1
@@ -127,16 +127,21 @@ class Calls:
             try:
                 return await self._backend.run(entry, request, owner, request_id)
             except BackPressureError as error:
-                wait_s = self.pace(entry.name).refuse()
+                wait_s = self.pace(entry.served_by).refuse()
                 raise CapacityExceeded(
-                    f"the queue of {entry.name} is full; come back in {math.ceil(wait_s)} s", wait_s
+                    f"the queue of {entry.served_by} is full; come back in {math.ceil(wait_s)} s",
+                    wait_s,
                 ) from error
             except (ray_errors.RayActorError, DeploymentUnavailableError) as error:
-                extra = {"capability": entry.name, "attempt": attempt, "request_id": request_id}
+                extra = {
+                    "capability": entry.served_by,
+                    "attempt": attempt,
+                    "request_id": request_id,
+                }
                 logger.warning("replica lost", extra=extra)
                 if attempt == 2 or not entry.idempotent:
                     raise UpstreamUnavailable(
-                        f"a replica of {entry.name} died while it worked on this; "
+                        f"a replica of {entry.served_by} died while it worked on this; "
                         "a new one is being started",
                         RESTART_S,
                     ) from error

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Literal
 
 from pydantic import BaseModel, JsonValue
 
@@ -20,21 +21,26 @@ class Table:
 
 @dataclass(frozen=True)
 class Entry:
-    """How a capability is served.
+    """How one operation of a capability is served.
 
     Attributes:
-        name: Of the deployment, the key scope and the routes under `/api/v1/`.
+        name: Of the operation; of its deployment as well, unless `deployment` says otherwise.
         title: One line for people.
-        route: Path of its POST.
+        route: Path. Names in braces are fields of the request.
         model: `module:class` of the `Capability`; imported in the replica only, since it may
             pull in a deep-learning library.
-        request: Body of the POST.
-        result: Reply of the POST.
+        request: Body of a POST; path and query parameters of a GET.
+        result: Reply.
         example: A request worth pasting: shown by OpenAPI, run by the contract tests.
         idempotent: The same request may be run again after a replica died under it.
         deterministic: Equal requests give equal results (where there is a seed, with the same
             seed), so that workflows may remember them.
-        tables: Further GET routes, `/api/v1/{name}/{key}`.
+        deployment: Serves this and other entries of the same `model`; is their key scope and
+            the place of their further routes under `/api/v1/`.
+        method: GET is for questions that change nothing.
+        aliases: Further paths of the same operation.
+        durable: Takes long: its POST is always accepted as a task, never waited for.
+        tables: Further GET routes, `/api/v1/{deployment}/{key}`.
     """
 
     name: str
@@ -46,7 +52,24 @@ class Entry:
     example: Mapping[str, JsonValue]
     idempotent: bool = True
     deterministic: bool = False
+    deployment: str = ""
+    method: Literal["GET", "POST"] = "POST"
+    aliases: tuple[str, ...] = ()
+    durable: bool = False
     tables: dict[str, Table] = field(default_factory=dict)
+
+    @property
+    def served_by(self) -> str:
+        """Name of the deployment."""
+        return self.deployment or self.name
+
+
+def by_deployment(catalogue: Sequence[Entry]) -> dict[str, Entry]:
+    """The first entry of every deployment."""
+    first: dict[str, Entry] = {}
+    for entry in catalogue:
+        first.setdefault(entry.served_by, entry)
+    return first
 
 
 CATALOGUE: tuple[Entry, ...] = (

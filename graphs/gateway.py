@@ -63,8 +63,7 @@ def build_api(
 
     api.include_router(service_routes(catalogue, calls, version, admit))
     api.include_router(scaling_routes(calls, admit))
-    for entry in catalogue:
-        api.include_router(capability_routes(entry, calls, admit, engine))
+    api.include_router(capability_routes(catalogue, calls, admit, engine))
     if engine is not None:
         api.include_router(task_routes(engine, CapabilitySteps(catalogue, calls), admit))
     api.include_router(asset_routes(store, doorkeeper, admit))

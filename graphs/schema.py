@@ -38,6 +38,7 @@ class Service(Value):
 
     name: str
     title: str
+    method: Literal["GET", "POST"]
     route: str
     models_route: str
     uses: str = Field(description="its name in workflows")

@@ -16,12 +16,14 @@ class Resources(BaseModel):
     Attributes:
         num_cpus: Placement weight in cores; all minimum replicas together must fit the machine.
         num_gpus: Share of a GPU, or whole GPUs; taken only where the cluster has GPUs.
+        threads: Runs that a replica works on at a time; further ones wait in it.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     num_cpus: float = Field(0.1, ge=0)
     num_gpus: float = Field(0.0, ge=0)
+    threads: int = Field(1, ge=1, le=256)
 
     @field_validator("num_gpus")
     @classmethod

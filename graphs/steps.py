@@ -19,9 +19,9 @@ ROUTE_PREFIX: Final = "/api/v1/"
 
 def uses_of(entry: Entry) -> str:
     """How a graph names a capability: `image.generate` for `/api/v1/generate/image`."""
-    words = entry.route.removeprefix(ROUTE_PREFIX).split("/")
-    verb = next((word for word in words if word != entry.name), "run")
-    return f"{entry.name}.{verb}"
+    words = [word for word in entry.route.removeprefix(ROUTE_PREFIX).split("/") if word[0] != "{"]
+    verb = next((word for word in words if word != entry.served_by), "run")
+    return f"{entry.served_by}.{verb}"
 
 
 class CapabilitySteps:
@@ -39,7 +39,7 @@ class CapabilitySteps:
         self._fingerprints: dict[str, tuple[float, str]] = {}
 
     def _service(self, uses: str, entry: Entry) -> Service:
-        pace = self._calls.pace(entry.name)
+        pace = self._calls.pace(entry.served_by)
 
         def check(arguments: Mapping[str, JsonValue]) -> list[tuple[str, str]]:
             return _faults(entry, arguments)
@@ -64,7 +64,7 @@ class CapabilitySteps:
 
     def scope_of(self, uses: str) -> str:
         """What a key must cover to use a capability."""
-        return self._entries[uses].name
+        return self._entries[uses].served_by
 
     async def perform(
         self, uses: str, arguments: Mapping[str, JsonValue], context: StepContext
@@ -95,7 +95,7 @@ class CapabilitySteps:
         if now_s - known_s < CARDS_FRESH_S:
             return known
         try:
-            cards = (await self._calls.report(entry.name)).cards
+            cards = (await self._calls.report(entry.served_by)).cards
         except CapabilityError:
             return None
         found = digest([[card.name, card.version, card.weights_sha256] for card in cards])

@@ -162,7 +162,8 @@ async def accept_call(
     outputs: dict[str, JsonValue] = {"result": f"${{{{ tasks.{entry.name}.outputs }}}}"}
     spec = Spec(name=uses_of(entry), inputs={"body": arguments}, tasks=(task,), outputs=outputs)
     answer = await accept(engine, spec, caller, trace_id, key)
-    answer.headers["Preference-Applied"] = "respond-async"
+    if not entry.durable:
+        answer.headers["Preference-Applied"] = "respond-async"
     return answer
 
 

@@ -25,6 +25,10 @@ def _silent(_fraction: float, _stage: str) -> None:
     return None
 
 
+def _unseen(_content: bytes, _media_type: str) -> None:
+    return None
+
+
 class ModelCard(Value):
     """What a replica says of the model that it serves."""
 
@@ -46,12 +50,14 @@ class Run:
         request_id: Correlates logs, results and replies.
         cancelled: True once nobody waits for the answer; cheap, may be polled often.
         progress: Takes a fraction 0-1 and the name of the stage.
+        preview: Takes an unfinished result as a small file, and its media type.
     """
 
     owner: str = LOCAL_OWNER
     request_id: str = "-"
     cancelled: Callable[[], bool] = field(default=_never, repr=False)
     progress: Callable[[float, str], None] = field(default=_silent, repr=False)
+    preview: Callable[[bytes, str], None] = field(default=_unseen, repr=False)
 
     def check(self) -> None:
         """Stop here if nobody waits for the answer.

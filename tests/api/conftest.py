@@ -65,12 +65,13 @@ class Api:
     backend: InProcess
     max_body_bytes: int = 4096
     engine: Engine | None = None
+    catalogue: tuple[Entry, ...] = (PROBE,)
 
     def client(
         self, keys_file: Path | None = None, peer: str = "127.0.0.1", host: str = "localhost"
     ) -> httpx.AsyncClient:
         app = build_api(
-            (PROBE,),
+            self.catalogue,
             Calls(self.backend),
             self.store,
             Doorkeeper(keys_file, ("localhost", "127.0.0.1", "[::1]")),
