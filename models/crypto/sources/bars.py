@@ -1,7 +1,9 @@
 """Bars as a venue sends them, cleaned: closed, unique, in order, on the grid of the interval."""
 
+import hashlib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
@@ -52,6 +54,11 @@ class Series:
         """Bars that are absent between the first and the last."""
         span = self.last_open_ms - int(self.rows[0, 0])
         return span // STEP_MS[self.interval] + 1 - len(self.rows)
+
+    @cached_property
+    def digest(self) -> str:
+        """Of the bars."""
+        return hashlib.sha256(self.rows.tobytes()).hexdigest()
 
     def candles(self) -> Candles:
         """The bars as models take them."""

@@ -5,11 +5,13 @@ Its prices are averages over exchanges: they stand alone and never continue a ve
 
 import asyncio
 import importlib
+import logging
 from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
+from models.core.redaction import redacted_url
 from models.core.retry import parse_retry_after
 from models.crypto.candles import STEP_MS, FloatArray, Interval
 from models.crypto.sources.bars import cleaned
@@ -25,6 +27,23 @@ LATE_MS: dict[Interval, int] = {"1h": 10 * 60_000, "1d": 3_600_000}
 NOTE = "closes alone: highs and lows are those of the closes, volume is unknown"
 
 
+class PathFilter(logging.Filter):
+    """Hides the values of secret parameters in a library's log records; drops none."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Rewrite the arguments that are paths with a query."""
+        if isinstance(record.args, tuple):
+            record.args = tuple(
+                redacted_url(item) if isinstance(item, str) and "?" in item else item
+                for item in record.args
+            )
+        return True
+
+
+PATH_FILTER = PathFilter()
+"""One instance, so that adding it twice changes nothing."""
+
+
 class CoinGecko:
     """The source of last resort that is real.
 
@@ -38,6 +57,7 @@ class CoinGecko:
     """
 
     name = "coingecko"
+    notes = (NOTE,)
 
     def __init__(
         self,
@@ -52,6 +72,9 @@ class CoinGecko:
         self._url, self._demo_key = url, demo_key
         self._bucket = TokenBucket(PER_MINUTE, BURST, monotonic)
         self._client: Any = None
+
+    async def open(self) -> None:
+        """Nothing that takes time."""
 
     async def fetch(
         self, symbol: str, interval: Interval, bars: int, since_ms: int | None = None
@@ -120,6 +143,7 @@ class CoinGecko:
             client = library.CoinGeckoAPI(demo_api_key=self._demo_key, retries=0)
             client.request_timeout = self._timeout_s
             client.session.trust_env = False
+            logging.getLogger("urllib3.connectionpool").addFilter(PATH_FILTER)
             if self._url is not None:
                 client.api_base_url = self._url.rstrip("/") + "/"
             self._client = client

@@ -98,6 +98,7 @@ class Exchange:
         self._client: Any = None
         self._errors: Any = None
         self._opening = asyncio.Lock()
+        self._status = 0
         self.skew_s = 0.0
         """How far the exchange's clock is ahead of ours."""
 
@@ -110,11 +111,11 @@ class Exchange:
             NotListed: The exchange does not have the coin.
             SourceFailure: It did not answer, refused, or gave nothing that can be used.
         """
-        await self._open()
+        await self.open()
         step, page = STEP_MS[interval], self._venue.page
-        end = last_closed_open_ms(interval, 1000 * (self._clock() + self.skew_s)) + step
+        end = last_closed_open_ms(interval, 1000 * (self._clock() + self.skew_s))
         start = end - (min(bars, self._venue.most) - 1) * step
-        start = start if since_ms is None else max(start, since_ms)
+        start = start if since_ms is None else min(end, max(start, since_ms))
         self._know(symbol)
         market = f"{symbol}/{self._venue.quote}"
         # The newest page first: it tells whether the coin exists before the others are asked for.
@@ -122,9 +123,7 @@ class Exchange:
         first = starts.pop()
         raw = await self._page(market, interval, first, page)
         if starts:
-            pages = await asyncio.gather(
-                *(self._page(market, interval, at, page) for at in starts)
-            )
+            pages = await asyncio.gather(*(self._page(market, interval, at, page) for at in starts))
             raw = [row for rows in pages for row in rows] + raw
         now_ms = 1000 * (self._clock() + self.skew_s)
         rows = cleaned(raw, interval, now_ms)
@@ -163,7 +162,8 @@ class Exchange:
                 raise self._banned() from error
             if _is_unknown_market(str(error)):
                 raise NotListed(f"{self.name} does not list {market}") from error
-            raise SourceFailure(f"{self.name}: {shown(str(error))}") from error
+            down = self._status >= 500
+            raise SourceFailure(f"{self.name}: {shown(str(error))}", host_is_down=down) from error
         except (ValueError, KeyError, TypeError, IndexError, AttributeError) as error:
             detail = f"{self.name} answered something that is not candles"
             raise SourceFailure(detail, host_is_down=True) from error
@@ -197,11 +197,11 @@ class Exchange:
             return
         self.skew_s = ahead_s if abs(ahead_s) > SKEW_S else 0.0
 
-    async def _open(self) -> None:
+    async def open(self) -> None:
+        """Load ccxt: a second or more, once."""
         async with self._opening:
             if self._client is not None:
                 return
-            # A second and a half: other coins of the same request wait here, nobody else.
             library = await asyncio.to_thread(importlib.import_module, "ccxt.async_support")
             self._errors = library
             options = {
@@ -214,7 +214,13 @@ class Exchange:
             client.has["fetchCurrencies"] = False
             if self._venue.url is not None:
                 _redirect(client.urls, self._venue.url)
+            client.on_rest_response = self._noted
             self._client = client
+
+    def _noted(self, status: int, _reason: str, *parts: Any) -> str:  # noqa: ANN401  # ccxt's hook
+        """The body; the status is nowhere else once ccxt has read an error out of it."""
+        self._status = status
+        return str(parts[3]).strip()
 
     def _know(self, symbol: str) -> None:
         """Write the market down where ccxt would otherwise load the list of all."""
@@ -251,7 +257,7 @@ class Exchange:
 def _redirect(urls: dict[str, Any], address: str) -> None:
     """Put one address in the place of all that an exchange has."""
     api = urls["api"]
-    urls["api"] = {key: address for key in api} if isinstance(api, dict) else address
+    urls["api"] = dict.fromkeys(api, address) if isinstance(api, dict) else address
 
 
 def _is_unknown_market(text: str) -> bool:

@@ -40,6 +40,10 @@ class Source(Protocol):
         """As shown."""
         ...
 
+    async def open(self) -> None:
+        """Load what asking needs; may take seconds that no host is to blame for."""
+        ...
+
     async def fetch(
         self, symbol: str, interval: Interval, bars: int, since_ms: int | None = None
     ) -> FloatArray:
@@ -157,6 +161,9 @@ class Market:
         if error is not None and until_s > self._monotonic():
             raise error
         for source in self._sources:
+            began_s = self._monotonic()
+            await source.open()
+            deadline_s += self._monotonic() - began_s
             try:
                 series = await self._hop(source, want, kept, deadline_s)
             except SourceFailure as failure:
@@ -167,9 +174,7 @@ class Market:
         if kept:
             return self._found("stale", kept[0], tried)
         if want.synthetic and coin_named(want.symbol) is not None:
-            made = synthetic_series(
-                want.symbol, want.interval, BARS[want.interval], self._clock()
-            )
+            made = synthetic_series(want.symbol, want.interval, BARS[want.interval], self._clock())
             return self._found("synthetic", made, tried)
         error = _nowhere(want.symbol, tried, all_answered=unlisted == len(self._sources))
         if isinstance(error, UnknownAsset):
@@ -204,9 +209,7 @@ class Market:
             raise
         self._breaker.succeeded(source.name)
         notes = tuple(getattr(source, "notes", ()))
-        series = Series(
-            source.name, want.symbol, want.interval, rows, self._clock(), notes=notes
-        )
+        series = Series(source.name, want.symbol, want.interval, rows, self._clock(), notes=notes)
         await asyncio.to_thread(self._store.save, series)
         return series
 
