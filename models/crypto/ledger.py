@@ -70,6 +70,10 @@ SELECT count(s.crps), count(DISTINCT f.seq), count(s.seq) - count(s.crps), sum(s
 FROM (SELECT seq FROM forecast WHERE symbol = ? AND interval = ? AND market = ? AND owner = ?
       AND model = ? ORDER BY seq DESC LIMIT ?) f LEFT JOIN score s ON s.seq = f.seq
 """
+GROUPS = """
+SELECT DISTINCT symbol, interval, model FROM forecast WHERE market = ? AND owner = ?{}
+ORDER BY symbol, interval, model LIMIT 2000
+"""
 
 
 @dataclass(frozen=True, eq=False)
@@ -207,10 +211,7 @@ class Ledger:
     ) -> list[tuple[str, Interval, str]]:
         """Coin, interval and model of everything on record."""
         named = "".join(f" AND {column} = ?" for column in filters)
-        query = (
-            "SELECT DISTINCT symbol, interval, model FROM forecast WHERE market = ? AND owner = ?"
-            f"{named} ORDER BY symbol, interval, model LIMIT 2000"  # our columns
-        )
+        query = GROUPS.format(named)
         found = self._read(query, (market, owner, *filters.values()))
         return [(row[0], row[1], row[2]) for row in found]
 
@@ -292,7 +293,13 @@ def _unpacked(content: bytes, columns: int) -> FloatArray:
 
 def _logged(row: Sequence[Any]) -> Logged:
     return Logged(
-        *row[:7],
+        seq=row[0],
+        symbol=row[1],
+        interval=row[2],
+        venue=row[3],
+        made_at_ms=row[4],
+        last_close_usd=row[5],
+        done=row[6],
         quantiles=_unpacked(row[7], len(LEVELS)),
         bounds=_unpacked(row[8], 4),
         baseline=_unpacked(row[9], len(LEVELS)),

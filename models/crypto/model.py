@@ -9,6 +9,7 @@ from models.core.artifacts import Provenance as AssetProvenance
 from models.core.capability import ModelCard, Run, Setup, Value
 from models.core.errors import CapabilityError
 from models.crypto.background import BackgroundLoop
+from models.crypto.cards import model_cards
 from models.crypto.chart import layout, png, svg
 from models.crypto.coins import coins
 from models.crypto.finder import Finder
@@ -40,17 +41,22 @@ logger = logging.getLogger(__name__)
 class CryptoModel:
     """Answers every crypto route; safe for threads."""
 
-    def __init__(self, setup: Setup, clock: Callable[[], float] = time.time) -> None:
+    def __init__(
+        self,
+        setup: Setup,
+        clock: Callable[[], float] = time.time,
+        forecaster: Forecaster | None = None,
+    ) -> None:
         options = CryptoOptions.model_validate(setup.options)
+        self._options = options
         self._assets = setup.store
         self._store = CandleStore(setup.data_dir / "candles.sqlite")
         self._loop = BackgroundLoop("crypto-sources")
-        self._forecaster = Forecaster(options.weights, setup.device)
+        forecaster = forecaster or Forecaster(options.weights, setup.device)
         ledger = Ledger(setup.data_dir / "forecasts.sqlite")
-        keeper = Scorekeeper(ledger, self._forecaster)
+        keeper = Scorekeeper(ledger, forecaster)
         finder = Finder(options, self._store, self._loop, clock)
-        self._sources = options.sources
-        self._predictor = Predictor(finder, self._forecaster, keeper, clock)
+        self._predictor = Predictor(finder, forecaster, keeper, clock)
         self._questions = Questions(finder, keeper, ledger)
         if options.score_every_s:
             self._loop.submit(sweep_forever(finder, keeper, ledger, clock, options.score_every_s))
@@ -59,7 +65,7 @@ class CryptoModel:
 
     def cards(self) -> tuple[ModelCard, ...]:
         """The models of forecasts and of sentiment, the unavailable ones with the reason."""
-        return self._forecaster.cards()
+        return model_cards(self._options)
 
     def run(self, request: Value, run: Run) -> Value:
         """Answer a request of any route.
@@ -134,7 +140,7 @@ class CryptoModel:
             for coin in coins().values()
             if words in coin.symbol.lower() or words in coin.name.lower()
         )
-        return CoinsResult(coins=found, sources=self._sources)
+        return CoinsResult(coins=found, sources=self._options.sources)
 
 
 def _close(loop: BackgroundLoop, finder: Finder, files: tuple[Ledger | CandleStore, ...]) -> None:

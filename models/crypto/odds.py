@@ -47,7 +47,7 @@ def quantiles_at(curve: Quantiles, levels: FloatArray, warp: Warp | None = None)
         below = np.minimum(place.astype(int), len(curve.levels) - 2)
         part = place - below
         values = curve.values
-        return values[:, below] * (1 - part) + values[:, below + 1] * part
+        return np.asarray(values[:, below] * (1 - part) + values[:, below + 1] * part)
     rows = [
         np.interp(np.interp(levels, warp.promised, working), curve.levels, values)
         for working, values in zip(warp.working, curve.values, strict=True)

@@ -19,7 +19,7 @@ from models.crypto.forecast import Forecast, Forecaster, ForecastQuery
 from models.crypto.ledger import NewForecast
 from models.crypto.odds import Warp, odds_of, quantiles_at, significant
 from models.crypto.quantiles import Quantiles
-from models.crypto.schema import Prediction, PredictRequest, Refused, Symbol
+from models.crypto.schema import Odds, Prediction, PredictRequest, Record, Refused, Symbol
 from models.crypto.scorekeeper import EMPTY, Key, Scorekeeper, written
 from models.crypto.scoring import LEVELS
 from models.crypto.sources.market import Found
@@ -109,7 +109,7 @@ class Predictor:
             else:
                 answers.append(self._answer(request, jobs[symbol], served[symbol]))
         run.progress(1.0, "forecast")
-        behind = [jobs[each].found if each in jobs else None for each in symbols]  # type: ignore[index]  # errors are in no dictionary
+        behind = [jobs[each].found if each in jobs else None for each in symbols]
         return answers, behind
 
     def _jobs(
@@ -283,7 +283,7 @@ class Predictor:
         }
         return answer.model_copy(update=fresh)
 
-    def _record(self, job: Job, served: Served) -> object:
+    def _record(self, job: Job, served: Served) -> Record:
         try:
             return self._keeper.record(job.record_key, served.forecast.model)
         except CapabilityError:
@@ -341,7 +341,7 @@ def _prediction(
     made = served.forecast
     chosen = np.array(steps) - 1
 
-    def odds(curve: Quantiles, warp: Warp | None) -> object:
+    def odds(curve: Quantiles, warp: Warp | None) -> Odds:
         return odds_of(curve, made.last_close_usd, steps, request.levels, request.move_pct, warp)
 
     paths = None

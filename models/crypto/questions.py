@@ -122,7 +122,7 @@ def _tail(values: dict[str, object]) -> TailRiskResult:
     tested = values.pop("tested")
     assert isinstance(tested, dict)  # noqa: S101  # asdict goes all the way down
     tested.pop("level", None)
-    return TailRiskResult(**values, tested=TailTestResult(**tested))  # type: ignore[arg-type]  # checked by pydantic
+    return TailRiskResult(**values, tested=TailTestResult(**tested))
 
 
 def _backtest_result(found: Backtest, interval: Interval, behind: Found) -> BacktestResult:

@@ -21,7 +21,7 @@ def crps(quantiles: FloatArray, truths: FloatArray) -> FloatArray:
     Source: Gneiting & Ranjan 2011, doi:10.1198/jbes.2010.08110, quantile decomposition.
     """
     gap = truths[:, None] - quantiles
-    return 2 * np.maximum(LEVELS * gap, (LEVELS - 1) * gap).mean(1)
+    return np.asarray(2 * np.maximum(LEVELS * gap, (LEVELS - 1) * gap).mean(1))
 
 
 @dataclass(frozen=True, eq=False)

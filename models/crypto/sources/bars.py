@@ -62,12 +62,16 @@ class Series:
 
     def candles(self) -> Candles:
         """The bars as models take them."""
-        columns = self.rows[:, 1:].T
+        opens, highs, lows, closes, volumes = self.rows[:, 1:].T
         return Candles(
             self.symbol,
             self.interval,
             self.rows[:, 0].astype(np.int64),
-            *columns,
+            opens,
+            highs,
+            lows,
+            closes,
+            volumes,
             source=self.venue,
             synthetic=self.synthetic,
         )
@@ -119,4 +123,4 @@ def _milliseconds(stamps: FloatArray) -> FloatArray:
     scale = np.select(
         [stamps < LATEST_SECOND, stamps < millis, stamps < micros], [1e3, 1.0, 1e-3], 1e-6
     )
-    return np.rint(stamps * scale)
+    return np.asarray(np.rint(stamps * scale))
