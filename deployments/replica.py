@@ -6,7 +6,7 @@ import logging
 import pkgutil
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,6 +17,7 @@ from pydantic import BaseModel, JsonValue
 from deployments.logs import join_serve_log
 from deployments.node_address import bind_to_node_address
 from deployments.node_metrics import measure_node, name_as_number
+from deployments.signs import Sign, Signs
 from deployments.work import Work
 from models.core.capability import Capability, ModelCard, Run, Setup
 from models.core.device import cap_memory, choose_device
@@ -112,7 +113,25 @@ class Replica:
     ) -> BaseModel | CapabilityError:
         """Answer one request; an expected error is a value, since Serve logs raised ones."""
         left = threading.Event()
-        run = Run(owner=owner, request_id=request_id, cancelled=left.is_set)
+        return await self._work_on(request, Run(owner, request_id, left.is_set), left)
+
+    async def follow(
+        self, request: BaseModel, owner: str, request_id: str
+    ) -> AsyncIterator[Sign | BaseModel | CapabilityError]:
+        """Like `run`, but with signs of life before the answer, which comes last."""
+        left, signs = threading.Event(), Signs()
+        run = Run(owner, request_id, left.is_set, signs.progress, signs.preview)
+        work = asyncio.ensure_future(self._work_on(request, run, left))
+        try:
+            async for sign in signs.until(work):
+                yield sign
+            yield work.result()
+        finally:
+            work.cancel()  # the caller left; or nothing, since the work is done
+
+    async def _work_on(
+        self, request: BaseModel, run: Run, left: threading.Event
+    ) -> BaseModel | CapabilityError:
         self._running += 1
         started = time.monotonic()
         outcome: BaseModel | CapabilityError

@@ -1,7 +1,7 @@
 """The application: `serve run serve_config.yaml` calls `build`."""
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from functools import partial
 from typing import Any, TypeAlias
 
@@ -120,6 +120,19 @@ class RayBackend:
             return await response
         except asyncio.CancelledError:
             response.cancel()  # type: ignore[no-untyped-call]  # Ray
+            raise
+
+    async def follow(
+        self, entry: Entry, request: BaseModel, owner: str, request_id: str
+    ) -> AsyncGenerator[object, None]:
+        """Signs of life of a run, then its result or the `CapabilityError` it ended with."""
+        handle = self._handles[entry.served_by].options(stream=True)
+        stream: Any = handle.follow.remote(request, owner, request_id)
+        try:
+            async for found in stream:
+                yield found
+        except (asyncio.CancelledError, GeneratorExit):
+            stream.cancel()
             raise
 
     async def report(self, name: str) -> ReplicaReport:

@@ -6,9 +6,11 @@ from typing import Final
 
 from pydantic import JsonValue, ValidationError
 
-from graphs.calls import Calls
+from deployments.signs import Sign
+from graphs.calls import Calls, ReplicaLost
 from graphs.catalogue import Entry
 from models.core.errors import CapabilityError, InvalidInput
+from models.workflow.calls import Interrupted
 from models.workflow.contract import Service, StepContext
 from models.workflow.expressions import escape
 from models.workflow.values import digest
@@ -72,6 +74,7 @@ class CapabilitySteps:
         """Result of the capability, as JSON.
 
         Raises:
+            Interrupted: Its replica died, and the work may be repeated.
             CapabilityError: As the capability ended.
         """
         entry = self._entries[uses]
@@ -81,7 +84,18 @@ class CapabilitySteps:
             found = "; ".join(f"{where or '/'}: {why}" for where, why in _told(error)[:5])
             raise InvalidInput(found) from error
         await context.fence()
-        result = await self._calls.run(entry, request, context.owner, context.key)
+
+        def told(sign: Sign) -> None:
+            context.progress(sign.fraction, sign.stage)
+            if sign.preview is not None:
+                context.preview(sign.preview, sign.media_type)
+
+        try:
+            result = await self._calls.run(entry, request, context.owner, context.key, told)
+        except ReplicaLost as error:
+            if not entry.idempotent:
+                raise
+            raise Interrupted(error.detail, error.retry_after_s) from error
         answer: JsonValue = result.model_dump(mode="json")
         return answer
 

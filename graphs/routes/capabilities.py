@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Awaitable, Callable, Sequence
+from functools import partial
 from inspect import Parameter, Signature
 from typing import Annotated, Any
 
@@ -16,6 +17,7 @@ from graphs.calls import Calls
 from graphs.catalogue import Entry, Table, by_deployment
 from graphs.principals import Principal
 from graphs.problems import request_id_of
+from graphs.routes.live import wants_events, watched
 from graphs.routes.tasks import Key, accept_call, prefers_async
 from graphs.schema import Accepted, Models
 from models.core.errors import InvalidInput
@@ -67,7 +69,10 @@ def _add_operation(
     ) -> BaseModel | Response:
         if engine is not None and (entry.durable or prefers_async(request)):
             return await accept_call(engine, entry, body, caller, request_id_of(request), key)
-        return await calls.run(entry, body, caller.owner, request_id_of(request))
+        work = partial(calls.run, entry, body, caller.owner, request_id_of(request))
+        if wants_events(request):
+            return await watched(work, request_id_of(request))
+        return await work()
 
     # The body's type is known only here; FastAPI reads it from the annotation.
     example = {entry.name: Example(value=entry.example)}

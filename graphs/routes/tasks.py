@@ -3,7 +3,7 @@
 import asyncio
 import hashlib
 import secrets
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
 from typing import Annotated, Any, Final, TypeVar
 
 from fastapi import APIRouter, Depends, Header, Query, Request
@@ -14,6 +14,7 @@ from starlette.responses import Response
 from graphs.catalogue import Entry
 from graphs.principals import Principal
 from graphs.problems import BadRequest, problem, request_id_of
+from graphs.routes.server_sent import block, streamed
 from graphs.schema import Accepted, Plan, PlannedTask, WebhookSecret
 from graphs.steps import CapabilitySteps, uses_of
 from models.core.errors import UnknownAsset
@@ -29,7 +30,6 @@ Found = TypeVar("Found")
 
 SCOPE: Final = "workflow"
 TASKS: Final = "/api/v1/task"
-HEARTBEAT_S: Final = 15.0
 MAX_WAIT_S: Final = 60.0
 MAX_KEY_CHARACTERS: Final = 255
 
@@ -110,9 +110,7 @@ def _event_routes(engine: Engine, admitted: Any) -> APIRouter:  # noqa: ANN401 -
             raise BadRequest("Last-Event-ID is the number of an event")
         known(await engine.status(task_id, caller.owner), task_id)
         after = -1 if last_event_id is None else int(last_event_id)
-        lines = server_sent(engine.events(task_id, caller.owner, after))
-        headers = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
-        return StreamingResponse(lines, media_type="text/event-stream", headers=headers)
+        return streamed(_blocks(engine.events(task_id, caller.owner, after)))
 
     @router.get("/api/v1/webhook-secret")
     async def webhook_secret(caller: Caller) -> WebhookSecret:
@@ -206,24 +204,9 @@ async def _ends(engine: Engine, run_id: str, owner: str, wait_s: float) -> bool:
     return True
 
 
-async def server_sent(events: AsyncIterator[Event]) -> AsyncIterator[str]:
-    """Events as lines of text, with a comment now and then so that proxies keep the line open."""
-    coming: asyncio.Task[Event] | None = None
-    try:
-        while True:
-            coming = coming or asyncio.ensure_future(anext(events))
-            done, _ = await asyncio.wait({coming}, timeout=HEARTBEAT_S)
-            if not done:
-                yield ": still here\n\n"
-                continue
-            try:
-                event, coming = coming.result(), None
-            except StopAsyncIteration:
-                return
-            yield f"id: {event.number}\nevent: {event.name}\ndata: {event.model_dump_json()}\n\n"
-    finally:
-        if coming is not None:
-            coming.cancel()
+async def _blocks(events: AsyncIterator[Event]) -> AsyncGenerator[str, None]:
+    async for event in events:
+        yield block(event.name, event.model_dump_json(), event.number)
 
 
 def plan_of(spec: Spec, steps: CapabilitySteps) -> Plan:
