@@ -29,6 +29,8 @@ from models.crypto.reports import (
 )
 from models.crypto.schema import Prediction, PredictRequest, PredictResult, Refused
 from models.crypto.scorekeeper import Scorekeeper
+from models.crypto.sentiment.desk import Desk
+from models.crypto.sentiment.newsroom import open_desk
 from models.crypto.sources.market import Found
 from models.crypto.sources.store import CandleStore
 from models.crypto.sweep import sweep_forever
@@ -57,15 +59,18 @@ class CryptoModel:
         keeper = Scorekeeper(ledger, forecaster)
         finder = Finder(options, self._store, self._loop, clock)
         self._predictor = Predictor(finder, forecaster, keeper, clock)
+        self._desk = open_desk(options, setup.cache_dir, clock)
         self._questions = Questions(finder, keeper, ledger)
         if options.score_every_s:
             self._loop.submit(sweep_forever(finder, keeper, ledger, clock, options.score_every_s))
         # Bound to parts, not to self: an object that nobody keeps is closed as well.
-        self._finalizer = weakref.finalize(self, _close, self._loop, finder, (ledger, self._store))
+        self._finalizer = weakref.finalize(
+            self, _close, self._loop, finder, (self._desk, ledger, self._store)
+        )
 
     def cards(self) -> tuple[ModelCard, ...]:
         """The models of forecasts and of sentiment, the unavailable ones with the reason."""
-        return model_cards(self._options)
+        return (*model_cards(self._options), self._desk.card())
 
     def run(self, request: Value, run: Run) -> Value:
         """Answer a request of any route.
@@ -78,7 +83,7 @@ class CryptoModel:
             case PredictRequest():
                 return self._predict(request, run)
             case SentimentRequest():
-                raise NotImplementedError
+                return self._desk.ask(request, run)
             case RiskRequest():
                 return self._questions.risk(request, run)
             case CoinsRequest():
@@ -143,7 +148,9 @@ class CryptoModel:
         return CoinsResult(coins=found, sources=self._options.sources)
 
 
-def _close(loop: BackgroundLoop, finder: Finder, files: tuple[Ledger | CandleStore, ...]) -> None:
+def _close(
+    loop: BackgroundLoop, finder: Finder, parts: tuple[Desk | Ledger | CandleStore, ...]
+) -> None:
     loop.close(finder.close)
-    for file in files:
-        file.close()
+    for part in parts:
+        part.close()

@@ -45,7 +45,7 @@ class Questions:
     def risk(self, request: RiskRequest, run: Run) -> RiskResult:
         """The risk of one coin."""
         found, candles, btc = self._candles(
-            request.symbol, request.interval, request.candles, request.allow_synthetic, run
+            request.symbol, request.interval, (), request.allow_synthetic, run
         )
         run.check()
         return _risk_result(risk(candles, btc), request.interval, found)

@@ -70,7 +70,6 @@ class RiskRequest(Value):
     symbol: Symbol
     interval: Interval = "1d"
     allow_synthetic: bool = True
-    candles: tuple[Bar, ...] = Field((), max_length=MAX_BARS, description="your own bars")
 
 
 class TailTestResult(Value):
