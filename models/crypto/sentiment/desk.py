@@ -72,6 +72,7 @@ class Desk:
         folder: Where texts outlast a restart.
         model: Name of a transformers classifier, instead of ours.
         clock: Unix seconds.
+        classifier: Reads texts, instead of the one that is loaded with the first of them.
     """
 
     def __init__(
@@ -82,13 +83,14 @@ class Desk:
         folder: Path,
         model: str | None = None,
         clock: Callable[[], float] = time.time,
+        classifier: Classifier | None = None,
     ) -> None:
         self._sources, self._index, self._off = sources, index, off
         self._path, self._model, self._clock = folder / "texts.json", model, clock
         self._lock = threading.Lock()
         self._reading = threading.Lock()
         self._kept = _Kept(shelves=_read_shelves(self._path))
-        self._classifier: Classifier | None = None
+        self._classifier = classifier
         self._why_plain: str | None = None
         self._pool = ThreadPoolExecutor(8, thread_name_prefix="crypto-texts")
 
@@ -245,7 +247,7 @@ class Desk:
         newest_s = max((text.at_s for text in recent), default=None)
         return SourceVoice(
             source=name,
-            state=state,  # type: ignore[arg-type]  # one of three
+            state=state,
             texts=len(recent),
             linked=len(mine),
             score=round(sum(values) / len(values), 4) if values else None,

@@ -38,8 +38,8 @@ class _Reader:
         if name in ITEMS:
             self.item = {}
         elif self.item is not None and name == "link" and "href" in attributes:
-            if attributes.get("rel", "alternate") == "alternate":
-                self.item["link"] = attributes["href"]
+            kind = "link" if attributes.get("rel", "alternate") == "alternate" else "other link"
+            self.item[kind] = attributes["href"]
         self.name, self.words = name, []
 
     def text(self, words: str) -> None:

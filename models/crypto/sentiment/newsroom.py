@@ -25,7 +25,7 @@ def open_desk(options: CryptoOptions, folder: Path, clock: Callable[[], float]) 
                 options.reddit_client_id,
                 secret,
                 options.subreddits,
-                dict(options.reddit_url),
+                options.reddit_url,
                 client,
             )
         )

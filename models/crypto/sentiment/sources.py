@@ -2,10 +2,10 @@
 
 import base64
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from threading import Lock
-from typing import Protocol
+from typing import Literal, Protocol
 from urllib.parse import urljoin, urlsplit
 
 from models.core.errors import UpstreamUnavailable
@@ -86,7 +86,7 @@ class Reddit:
     client_id: str
     client_secret: str = field(repr=False)
     subreddits: Sequence[str]
-    urls: dict[str, str]
+    urls: Mapping[Literal["oauth", "www"], str]
     client: OutboundClient
     clock: Callable[[], float] = time.monotonic
     name: str = "reddit"
