@@ -7,6 +7,7 @@ from typing import Literal
 from pydantic import BaseModel, JsonValue
 
 from models.fraud.schema import FraudRequest, FraudResult
+from models.image.fine_tune import FineTuneRequest, FineTuneResult
 from models.image.schema import ImageRequest, ImageResult, StyleCard
 from models.image.styles import style_cards
 
@@ -40,6 +41,7 @@ class Entry:
         method: GET is for questions that change nothing.
         aliases: Further paths of the same operation.
         durable: Takes long: its POST is always accepted as a task, never waited for.
+        needs: What the example needs and a fresh machine lacks; it is refused without.
         tables: Further GET routes, `/api/v1/{deployment}/{key}`.
     """
 
@@ -56,6 +58,7 @@ class Entry:
     method: Literal["GET", "POST"] = "POST"
     aliases: tuple[str, ...] = ()
     durable: bool = False
+    needs: str = ""
     tables: dict[str, Table] = field(default_factory=dict)
 
     @property
@@ -83,6 +86,24 @@ CATALOGUE: tuple[Entry, ...] = (
         deterministic=True,
         example={"prompt": "a chrome teapot next to two red apples on a wooden table", "seed": 7},
         tables={"styles": Table(StyleCard, style_cards)},
+    ),
+    Entry(
+        name="image_fine_tunes",
+        title="Teach a diffusion model a subject from a few photos (DreamBooth)",
+        route="/api/v1/image/fine-tunes",
+        model="models.image.model:ImageModel",
+        request=FineTuneRequest,
+        result=FineTuneResult,
+        deployment="image",
+        deterministic=True,
+        durable=True,
+        needs="a checkpoint, and photos that are the caller's",
+        example={
+            "photos": [{"asset_id": f"{number:064x}"} for number in range(4)],
+            "instance": "sks dog",
+            "kind": "dog",
+            "prior_pictures": 8,
+        },
     ),
     Entry(
         name="fraud",
