@@ -25,7 +25,9 @@ from sklearn.metrics import average_precision_score
 from benchmarks.machine import report
 from models.fraud.manipulation import spoofers, wash_groups
 from models.fraud.market import alerts, cut, features, onset
+from models.fraud.market_scoring import MarketModel
 from models.fraud.market_simulator import book_day, wash_day
+from models.fraud.tape import SIZE_S
 
 FOLDS = 5
 NEAR_S = 60
@@ -105,12 +107,28 @@ def main() -> None:
             "event_recall": round(total.right / len(events), 4),
             "event_recall_of_announced": round(total.right / announced, 4),
             "precision": round(total.right / max(1, total.right + total.wrong), 4),
+            **(_shipped(events, size) if size == SIZE_S else {}),
             **_simulated(),
             "n": len(truth),
             "events": len(events),
             "seconds": round(time.monotonic() - started, 1),
         }
     )
+
+
+def _shipped(events: list[Event], size_s: int) -> dict[str, float]:
+    """The served model, which learned from simulated days alone, at even odds."""
+    model = MarketModel.load()["pump"]
+    scores = [model.calibration.many(model.margins(event.rows)) for event in events]
+    for score in scores:
+        score[: WARM_UP_S // size_s] = 0
+    counts = _count(events, scores, 0.5, size_s)
+    days = sum(len(event.rows) for event in events) * size_s / 86_400
+    return {
+        "shipped_f1": round(counts.f1, 4),
+        "shipped_event_recall": round(counts.right / len(events), 4),
+        "shipped_false_alerts_per_coin_day": round(counts.wrong / days, 4),
+    }
 
 
 def _simulated() -> dict[str, float]:

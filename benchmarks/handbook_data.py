@@ -45,6 +45,23 @@ def load(folder: Path) -> Payments:
     return Payments(t_s[order], customer[order], terminal[order], cents[order], fraud)
 
 
+def unreported(folder: Path, payments: Payments) -> npt.NDArray[np.bool_]:
+    """Frauds at compromised terminals of whose present run, 28 days, nothing can be known yet."""
+    table = pyarrow.dataset.dataset(sorted(folder.glob("tx_*.parquet"))).to_table(
+        columns=["t", "scenario"]
+    )
+    order = np.argsort(table.column("t").to_numpy().astype(np.int64), kind="stable")
+    at_terminal = np.flatnonzero(table.column("scenario").to_numpy()[order] == 2)
+    hidden = np.zeros(len(order), bool)
+    runs: dict[int, list[int]] = {}
+    for place in at_terminal.tolist():
+        now = int(payments.t_s[place])
+        run = runs.setdefault(int(payments.terminal[place]), [])
+        hidden[place] = not any(7 * DAY_S <= now - then <= 28 * DAY_S for then in run)
+        run.append(now)
+    return hidden
+
+
 def labelled(payments: Payments) -> Iterator[tuple[Payment, bool]]:
     """The payments as the service takes them, with their labels."""
     columns = (

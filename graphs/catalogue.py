@@ -206,7 +206,7 @@ CATALOGUE: tuple[Entry, ...] = (
         request=CaseRequest,
         result=CaseResult,
         needs="a case",
-        example={"case_id": 1},
+        example={"case_id": 1_000_000},
     ),
     Entry(
         name="fraud_drift",
@@ -228,6 +228,7 @@ CATALOGUE: tuple[Entry, ...] = (
         model="models.fraud.model:FraudModel",
         request=ChallengerRequest,
         result=ChallengerResult,
+        needs="an operator",
         example={"payments": 50000},
     ),
     Entry(

@@ -25,13 +25,14 @@ class Boosted:
 
     Args:
         model: XGBoost's own JSON.
+        booster: The same, if it is loaded already.
 
     Raises:
         ModelUnavailable: The packed trees disagree with XGBoost.
     """
 
-    def __init__(self, model: dict[str, Any]) -> None:
-        self._booster = booster_of(model)
+    def __init__(self, model: dict[str, Any], booster: xgboost.Booster | None = None) -> None:
+        self._booster = booster_of(model) if booster is None else booster
         self._trees = PackedTrees(model)
         self.width = self._trees.feature_count
         check_parity(self._trees, self._booster)
@@ -48,7 +49,8 @@ class Boosted:
             booster.load_model(bytearray(unpacked(value, np.uint8).tobytes()))
         except xgboost.core.XGBoostError as error:
             raise ModelUnavailable(f"XGBoost cannot read the trees: {error}") from error
-        return cls(json.loads(bytes(booster.save_raw("json"))))
+        booster.set_param({"nthread": 1})
+        return cls(json.loads(bytes(booster.save_raw("json"))), booster)
 
     def one(self, row: Rows) -> tuple[float, Floats]:
         """Log-odds of a row, and along the trees' paths what each feature adds, the bias last."""

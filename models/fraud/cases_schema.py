@@ -5,8 +5,6 @@ from typing import Annotated, Literal
 from pydantic import AwareDatetime, Field
 
 from models.core.capability import Value
-from models.fraud.challenge import Comparison
-from models.fraud.drift import Shift
 from models.fraud.schema import Feedback, Noted, Refusal, Verdict
 
 MAX_REPORTS = 10_000
@@ -96,6 +94,14 @@ class CaseResult(Value):
     verdict: Verdict
 
 
+class Shift(Value):
+    """How far a feature, or the score, has moved since training."""
+
+    name: str
+    psi: float = Field(description="population stability index, at least 0")
+    alarm: bool = Field(description="above 0.25, beyond what chance would explain")
+
+
 class DriftRequest(Value):
     """How many of the latest payments to look at."""
 
@@ -110,6 +116,29 @@ class DriftResult(Value):
     shifts: tuple[Shift, ...] = Field(description="of every feature and of the score")
     alarms: tuple[str, ...] = Field(description="names of those that moved beyond the limit")
     reason: str | None = Field(description="why nothing can be told, if so")
+
+
+class Gain(Value):
+    """How much better the challenger is, with the 95 % interval."""
+
+    champion: float
+    challenger: float
+    gain: float
+    low: float
+    high: float
+
+
+class Comparison(Value):
+    """Two models on the same payments."""
+
+    payments: int
+    frauds: int
+    days: float
+    average_precision: Gain
+    loss: Gain = Field(description="money lost, the same for both but for their decisions")
+    champion_calibration_error: float
+    challenger_calibration_error: float
+    wins: bool
 
 
 class ChallengerRequest(Value):

@@ -10,10 +10,9 @@ from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
-from pydantic import Field
 
-from models.core.capability import Value
 from models.fraud.calibration import expected_calibration_error
+from models.fraud.cases_schema import Comparison, Gain
 from models.fraud.costs import CostPolicy
 
 Floats = npt.NDArray[np.float64]
@@ -29,29 +28,6 @@ class Judged(NamedTuple):
 
     margins: Floats
     probabilities: Floats
-
-
-class Gain(Value):
-    """How much better the challenger is, with the 95 % interval."""
-
-    champion: float
-    challenger: float
-    gain: float
-    low: float
-    high: float
-
-
-class Comparison(Value):
-    """Two models on the same payments."""
-
-    payments: int
-    frauds: int
-    days: float
-    average_precision: Gain
-    loss: Gain = Field(description="money lost, the same for both but for their decisions")
-    champion_calibration_error: float
-    challenger_calibration_error: float
-    wins: bool
 
 
 def compare(

@@ -14,13 +14,15 @@ from models.core.errors import Conflict, Forbidden, ModelUnavailable
 from models.fraud.cases_schema import (
     ChallengerRequest,
     ChallengerResult,
+    Comparison,
     DriftRequest,
     DriftResult,
     PromotionRequest,
     PromotionResult,
+    Shift,
 )
-from models.fraud.challenge import Comparison, Judged, compare
-from models.fraud.drift import ENOUGH, Shift, read_baseline, shifts
+from models.fraud.challenge import Judged, compare
+from models.fraud.drift import ENOUGH, read_baseline, shifts
 from models.fraud.features import DAY_S, LABEL_DELAY_S, NAMES
 from models.fraud.payment_desk import PaymentDesk
 from models.fraud.registry import Registry

@@ -9,9 +9,10 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from pydantic import Field, ValidationError
+from pydantic import ValidationError
 
 from models.core.capability import Value
+from models.fraud.cases_schema import Shift
 
 Floats = npt.NDArray[np.float64]
 
@@ -34,14 +35,6 @@ class Bins(Value):
 
     edges: tuple[float, ...]
     shares: tuple[float, ...]
-
-
-class Shift(Value):
-    """How far a feature, or the score, has moved since training."""
-
-    name: str
-    psi: float = Field(description="population stability index, at least 0")
-    alarm: bool = Field(description="above 0.25, beyond what chance would explain")
 
 
 def binned(values: Floats) -> Bins:

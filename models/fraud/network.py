@@ -17,18 +17,17 @@ from sklearn.ensemble import IsolationForest
 from sklearn.model_selection import StratifiedKFold
 from sklearn.neighbors import NearestNeighbors
 
+from models.fraud.surprise import (
+    SMALLEST_DEVIATION,
+    VOICES,
+    filled,
+    standardised,
+    tails_of,
+)
+
 Floats = npt.NDArray[np.float64]
 Labels = npt.NDArray[np.bool_]
 Columns = Mapping[str, npt.NDArray[np.generic]]
-
-DETECTORS = ("trees", "forest", "residual", "neighbour")
-VOICES = np.array([1.0, 0.2, 0.2, 2.0])
-"""Weights in Fisher's sum. The nearest neighbour alone notices the misuse of a valid login; forest
-and residual are right about floods and scans, which the others see too."""
-LEVEL_WEIGHT = 3.0
-"""A flow of another service is as far away as one that differs by three deviations twice."""
-SMALLEST_DEVIATION = 0.05
-LIMIT = 10.0
 
 
 @dataclass(frozen=True)
@@ -134,28 +133,6 @@ class Detectors:
 
     def _filled(self, rows: Floats) -> Floats:
         return filled(rows, self.mean)
-
-
-def tails_of(scores: Floats, reference: Floats) -> Floats:
-    """Share of reference flows, `(M, 4)` in order, that score at least as high, never 0."""
-    count = len(reference)
-    below = [np.searchsorted(reference[:, k], scores[:, k], "left") for k in range(scores.shape[1])]
-    return (count - np.column_stack(below) + 0.5) / (count + 1)
-
-
-def standardised(rows: Floats, mean: Floats, deviation: Floats) -> Floats:
-    """Rows for the detectors of distance: standardised logarithms, 0 where nothing is known."""
-    logs = np.log1p(np.abs(rows[:, : len(mean)]))
-    numbers = np.clip((logs - mean) / deviation, -LIMIT, LIMIT)
-    return np.hstack([np.nan_to_num(numbers, nan=0.0), LEVEL_WEIGHT * rows[:, len(mean) :]])
-
-
-def filled(rows: Floats, mean: Floats) -> Floats:
-    """Rows for the isolation forest: what is not known is as usual."""
-    known = rows.copy()
-    numbers = known[:, : len(mean)]
-    np.copyto(numbers, np.expm1(mean), where=np.isnan(numbers))
-    return known
 
 
 class NetworkModel:

@@ -24,7 +24,7 @@ from models.core.weights import save_json
 from models.fraud.calibration import expected_calibration_error
 from models.fraud.drift import baseline_of
 from models.fraud.features import DAY_S, LABEL_DELAY_S, NAMES
-from models.fraud.flow_generator import Network
+from models.fraud.flow_maker import Network
 from models.fraud.generator import Town, generate
 from models.fraud.payments import Payment
 from models.fraud.scoring import FILE, WEIGHTS, TransactionModel

@@ -13,10 +13,13 @@ from models.core.durable import write_atomically
 from models.core.errors import InvalidInput
 from models.core.weights import save_json
 from models.fraud.calibration import Calibration, expected_calibration_error, fit_isotonic
-from models.fraud.flow_generator import FAMILY_OF, Network, generate_flows
+from models.fraud.flow_attacks import FAMILY_OF
+from models.fraud.flow_export import check_agreement, exported
+from models.fraud.flow_generator import generate_flows
+from models.fraud.flow_maker import Network
 from models.fraud.flow_rows import COLUMNS, row_of_flow, row_of_nsl_kdd, stacked
 from models.fraud.flow_schema import NslKdd
-from models.fraud.flow_scoring import FILE, FlowModel, check_agreement, exported
+from models.fraud.flow_scoring import FILE, FlowModel
 from models.fraud.flow_windows import FlowWindows
 from models.fraud.network import NetworkModel, Size
 

@@ -48,6 +48,32 @@ def test_what_is_not_valid_is_refused(orrery: Service) -> None:
     assert [each["outcome"] for each in batch.json()["results"]] == ["refused", "judged"]
 
 
+def test_a_flood_of_flows_becomes_cases_that_feedback_closes(orrery: Service) -> None:
+    row = {"id.orig_p": 4000, "id.resp_h": "10.1.0.1", "id.resp_p": 80, "proto": "tcp"}
+    flood = [
+        {
+            "kind": "network_flow",
+            "event_id": f"flood-{n}",
+            "zeek": {**row, "ts": 1.7e9 + n / 100, "id.orig_h": f"203.0.{n}.1", "conn_state": "S0"},
+        }
+        for n in range(150)
+    ]
+    report = {"event_id": "flood-149", "kind": "network_flow", "fraud": True}
+    with orrery.client() as client:
+        answer = client.post("/analyze", json={"events": flood}).json()
+        asked = {"status": "open", "kind": "network_flow", "limit": 1}
+        (case,) = client.get("/api/v1/fraud/cases", params=asked).json()["cases"]
+        noted = client.post(
+            "/feedback", json={"reports": [{**report, "reported_at": "2026-03-01T00:00:00Z"}]}
+        )
+        closed = client.get(f"/api/v1/fraud/cases/{case['case_id']}").json()["case"]
+
+    assert answer["results"][149]["decision"] in ("review", "block")
+    assert case["event_id"] == "flood-149"
+    assert noted.json()["results"][0]["outcome"] == "noted"
+    assert closed["status"] == "fraud"
+
+
 def test_payments_survive_the_death_of_the_replica(orrery: Service) -> None:
     with orrery.client() as client:
         for number in range(4):
