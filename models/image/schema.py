@@ -205,6 +205,8 @@ class ImageRequest(Value):
             raise ValueError("a film needs a motion")
         if self.motion is not None and self.format not in ("mp4", "glb"):
             raise ValueError("a motion needs the format mp4 or glb")
+        if self.environment is not None and self.format == "glb":
+            raise ValueError("a glb holds no panorama of light; viewers have their own")
         return self
 
     @model_validator(mode="after")
