@@ -250,7 +250,7 @@ FIELDS_OF: Mapping[BackendName, frozenset[str]] = {
             "strength", "reproducible", "preview_every", "priority", "deadline_s",
         }
     ),
-    "stylegan3": frozenset({"truncation", "class_label"}),
+    "stylegan3": frozenset({"truncation", "class_label", "motion"}),
     "openai": frozenset({"quality", "image", "mask", "preview_every"}),
 }  # fmt: skip
 """The request's fields that only some backends know; the others are for all."""
