@@ -33,7 +33,7 @@ ORIGIN = Provenance(capability="image", backend="scene", model="scene", seed=7)
 XMP = packet(ORIGIN)
 SCENE = Scene(
     objects=(
-        SceneObject(shape="cube", color="#c03020", material=Material(metallic=1)),
+        SceneObject(shape="teapot", color="#c03020", material=Material(metallic=1)),
         SceneObject(shape="sphere", color="#2040c0", position=(1.0, 0.3)),
     )
 )
@@ -135,9 +135,9 @@ def test_a_lamp_at_the_left_of_a_panorama_lights_the_left(tracer: Renderer) -> N
 def test_other_software_opens_the_model() -> None:
     opened = trimesh.load(io.BytesIO(to_glb(SCENE, PHOTO, ORIGIN)), file_type="glb")
 
-    cube = next(mesh for name, mesh in opened.geometry.items() if "cube" in name)
-    assert {"cube", "sphere", "ground"} <= set(opened.graph.nodes_geometry)
-    assert cube.visual.material.metallicFactor == 1
+    teapot = next(mesh for name, mesh in opened.geometry.items() if "teapot" in name)
+    assert {"teapot", "sphere", "ground"} <= set(opened.graph.nodes_geometry)
+    assert teapot.visual.material.metallicFactor == 1
     assert opened.bounds[0][1] == pytest.approx(0, abs=1e-5)  # y is up and the ground is at 0
 
 
