@@ -12,10 +12,12 @@ from graphs.calls import Calls
 from graphs.catalogue import Entry
 from graphs.limits import Admission
 from graphs.principals import Doorkeeper, Principal
+from graphs.ready_made import READY_MADE
 from graphs.routes import openai_images, openai_videos
 from graphs.routes.assets import asset_routes
 from graphs.routes.capabilities import capability_routes
 from graphs.routes.console import console_routes
+from graphs.routes.ready_made import ready_made_routes
 from graphs.routes.scaling import scaling_routes
 from graphs.routes.service import service_routes
 from graphs.routes.tasks import task_routes
@@ -69,7 +71,9 @@ def build_api(
     api.include_router(scaling_routes(calls, admit))
     api.include_router(capability_routes(catalogue, calls, admit, engine))
     if engine is not None:
-        api.include_router(task_routes(engine, CapabilitySteps(catalogue, calls), admit))
+        steps = CapabilitySteps(catalogue, calls)
+        api.include_router(task_routes(engine, steps, admit))
+        api.include_router(ready_made_routes(READY_MADE, engine, steps, admit))
         for entry in catalogue:
             if entry.name == "video":
                 public = not doorkeeper.has_keys

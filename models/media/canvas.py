@@ -116,14 +116,26 @@ class Canvas:
 
 def hdr10_planes(light: Floats) -> list[NDArray[np.generic]]:
     """10-bit Y'CbCr planes, 4:2:0, of linear light `(H, W, 3)`; ITU-R BT.2020, narrow range."""
-    code = hdr10_rgb(light)
-    luma = code @ LUMA_2020
-    pairs = code.reshape(len(code) // 2, 2, code.shape[1] // 2, 2, 3).mean((1, 3))  # (H/2, W/2, 3)
-    grey = pairs @ LUMA_2020
-    blue = (pairs[..., 2] - grey) / 1.8814
-    red = (pairs[..., 0] - grey) / 1.4746
-    planes = (64 + 876 * luma, 512 + 896 * blue, 512 + 896 * red)
-    return [(plane + 0.5).astype(np.uint16) for plane in planes]
+    red, green, blue = hdr10_rgb(light)
+    luma = _weighted(red, green, blue)
+    few = [_halved(channel) for channel in (red, green, blue)]
+    grey = _weighted(*few)
+    planes = (
+        (luma, np.float32(876), np.float32(64.5)),
+        (few[2] - grey, np.float32(896 / 1.8814), np.float32(512.5)),
+        (few[0] - grey, np.float32(896 / 1.4746), np.float32(512.5)),
+    )
+    return [(plane * scale + base).astype(np.uint16) for plane, scale, base in planes]
+
+
+def _weighted(red: Floats, green: Floats, blue: Floats) -> Floats:
+    return LUMA_2020[0] * red + LUMA_2020[1] * green + LUMA_2020[2] * blue
+
+
+def _halved(plane: Floats) -> Floats:
+    """Means of two by two."""
+    rows = plane[::2] + plane[1::2]
+    return (rows[:, ::2] + rows[:, 1::2]) * np.float32(0.25)
 
 
 def _bytes(band: Band) -> NDArray[np.uint8]:
