@@ -13,15 +13,17 @@ from models.core.seeds import draw_seed
 from models.image.diffusion.adapter_shelf import AdapterShelf
 from models.image.diffusion.checkpoint import Checkpoint
 from models.image.diffusion.drawing import Drawing
+from models.image.diffusion.dreambooth import DreamBooth
 from models.image.diffusion.preparation import Wish
 from models.image.diffusion.residents import Residents
 from models.image.diffusion.shelf import Found, Shelf
-from models.image.diffusion.sources import open_source
 from models.image.diffusion.stock import StockCheckpoint
 from models.image.diffusion.wording import styled
-from models.image.files import check_format, picture_file
+from models.image.fine_tune import FineTuneRequest, FineTuneResult
 from models.image.options import ImageOptions
+from models.image.picture_files import check_format, encode_picture
 from models.image.schema import MAX_SEED, BackendName, ImageRequest, ImageResult, Picture
+from models.image.sources import read_mask, read_source
 
 DEFAULT_STEPS, DEFAULT_GUIDANCE = 30, 5.0
 
@@ -38,6 +40,7 @@ class DiffusersBackend:
         self._adapters = AdapterShelf(
             self._options.adapters, setup.store, self._options.adapter_slots
         )
+        self._dreambooth = DreamBooth(setup, self._options)
         self._residents: Residents[Checkpoint | StockCheckpoint] = Residents(self._options.resident)
 
     def cards(self) -> tuple[ModelCard, ...]:
@@ -108,6 +111,18 @@ class DiffusersBackend:
             timings_s=_rounded(drawn),
         )
 
+    def fine_tune(self, request: FineTuneRequest, run: Run) -> FineTuneResult:
+        """Teach a checkpoint a subject.
+
+        Raises:
+            CapabilityError: As `DreamBooth.teach` says.
+        """
+        run.check()
+        found = self._found(request.model)
+        if found.layout is None:
+            raise InvalidInput(f"{found.name!r} is not of a layout that can be taught here")
+        return self._dreambooth.teach(request, found, found.layout, run)
+
     def _found(self, name: str | None) -> Found:
         found = self._shelf.find(name)
         if found is None:
@@ -131,29 +146,31 @@ class DiffusersBackend:
             steps=request.steps or DEFAULT_STEPS,
             guidance=DEFAULT_GUIDANCE if request.guidance is None else request.guidance,
             scheduler=request.scheduler,
-            image=None if image is None else open_source(image, self._store, run.owner, "RGB"),
-            mask=None if mask is None else open_source(mask, self._store, run.owner, "L"),
+            image=None if image is None else read_source(image, run.owner, self._store),
+            mask=None if mask is None else read_mask(mask, run.owner, self._store),
             strength=request.strength,
         )
 
     def _kept(
         self, picture: Image.Image, seed: int, request: ImageRequest, found: Found, run: Run
     ) -> Picture:
-        content, media_type, extension = picture_file(picture, request.format)
-        run.check()
         given = [source for source in (request.image, request.mask) if source is not None]
+        provenance = Provenance(
+            capability="image",
+            backend=self.name,
+            model=f"{found.name} {found.version}",
+            seed=seed,
+            prompt_sha256=hashlib.sha256(request.prompt.encode()).hexdigest(),
+            inputs=tuple(source.asset_id for source in given if source.asset_id is not None),
+        )
+        file = encode_picture(picture, request.format, provenance)
+        run.check()
         asset = self._store.put(
-            content,
+            file.content,
             owner=run.owner,
-            media_type=media_type,
-            filename=f"orrery-{seed}{extension}",
-            provenance=Provenance(
-                capability="image",
-                backend=f"{self.name} {found.name} {found.version}",
-                seed=seed,
-                prompt_sha256=hashlib.sha256(request.prompt.encode()).hexdigest(),
-                inputs=tuple(source.asset_id for source in given if source.asset_id is not None),
-            ),
+            media_type=file.media_type,
+            filename=f"orrery-{seed}{file.extension}",
+            provenance=provenance,
         )
         return Picture(asset=asset, seed=seed)
 
