@@ -60,8 +60,8 @@ def check_format(file_format: Format) -> None:
     """
     if file_format not in EIGHT_BIT:
         raise InvalidInput(
-            f"format {file_format!r} is for scenes: only they have light beyond white, layers and "
-            f"depth; choose {', '.join(EIGHT_BIT)}"
+            f"this model gives 8-bit pictures: choose {', '.join(EIGHT_BIT)}; {file_format!r} is for "
+            "scenes"
         )
 
 

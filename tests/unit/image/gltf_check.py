@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-WIDTHS = {"SCALAR": 1, "VEC3": 3, "VEC4": 4}
+WIDTHS = {"SCALAR": 1, "VEC2": 2, "VEC3": 3, "VEC4": 4}
 KINDS = {5126: np.float32, 5125: np.uint32}
 
 
@@ -62,7 +62,7 @@ class Glb:
                 np.testing.assert_allclose(np.linalg.norm(normals, axis=1), 1, atol=5e-4)
                 material = self.description["materials"][part["material"]]
                 factors = material["pbrMetallicRoughness"]
-                assert all(0 <= value <= 1 for value in factors["baseColorFactor"])
+                assert all(0 <= value <= 1 for value in factors.get("baseColorFactor", ()))
                 assert 0 <= factors["metallicFactor"] <= 1
                 assert 0 <= factors["roughnessFactor"] <= 1
                 assert all(0 <= value <= 1 for value in material.get("emissiveFactor", ()))
