@@ -218,6 +218,7 @@ CATALOGUE: tuple[Entry, ...] = (
         model="models.fraud.model:FraudModel",
         request=CaseRequest,
         result=CaseResult,
+        needs="a case",
         example={"case_id": 1},
     ),
     Entry(
@@ -250,6 +251,7 @@ CATALOGUE: tuple[Entry, ...] = (
         model="models.fraud.model:FraudModel",
         request=PromotionRequest,
         result=PromotionResult,
+        needs="a challenger, and an operator",
         example={"action": "promote"},
         idempotent=False,
     ),
