@@ -35,6 +35,7 @@ from models.fraud.cases_schema import (
 )
 from models.fraud.schema import FraudRequest, FraudResult
 from models.image.fine_tune import FineTuneRequest, FineTuneResult
+from models.image.geometry_schema import GeometryRequest, GeometryResult
 from models.image.schema import ImageRequest, ImageResult, StyleCard
 from models.image.styles import style_cards
 from models.video.cost import estimate as estimate_video
@@ -145,6 +146,18 @@ CATALOGUE: tuple[Entry, ...] = (
             "kind": "dog",
             "prior_pictures": 8,
         },
+    ),
+    Entry(
+        name="image_geometry",
+        title="Depth, normals, a relief and new light for a picture",
+        route="/api/v1/image/geometry",
+        model="models.image.model:ImageModel",
+        request=GeometryRequest,
+        result=GeometryResult,
+        deployment="image",
+        deterministic=True,
+        needs="a checkpoint, and a picture that is the caller's",
+        example={"image": {"asset_id": "0" * 64}, "outputs": ["depth", "relief"]},
     ),
     Entry(
         name="fraud",

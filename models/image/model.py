@@ -3,6 +3,8 @@
 from models.core.capability import ModelCard, Run, Setup
 from models.image.backends import Backends
 from models.image.fine_tune import FineTuneRequest, FineTuneResult
+from models.image.geometry.backend import Geometry
+from models.image.geometry_schema import GeometryRequest, GeometryResult
 from models.image.options import ImageOptions
 from models.image.schema import ImageRequest, ImageResult
 
@@ -13,19 +15,22 @@ class ImageModel:
     def __init__(self, setup: Setup) -> None:
         ImageOptions.model_validate(setup.options)
         self._backends = Backends(setup)
+        self._geometry = Geometry(setup)
 
     def cards(self) -> tuple[ModelCard, ...]:
         """The models of every backend, the unavailable ones with the reason."""
-        return self._backends.cards()
+        return self._backends.cards() + self._geometry.cards()
 
     def run(
-        self, request: ImageRequest | FineTuneRequest, run: Run
-    ) -> ImageResult | FineTuneResult:
-        """Draw pictures, or teach a model; the request's backend says which errors there are.
+        self, request: ImageRequest | FineTuneRequest | GeometryRequest, run: Run
+    ) -> ImageResult | FineTuneResult | GeometryResult:
+        """Draw pictures, teach a model, or estimate geometry; the request's backend says which errors there are.
 
         Raises:
             ModelUnavailable: No backend has the model, or it cannot be used here.
         """
         if isinstance(request, FineTuneRequest):
             return self._backends.teacher().fine_tune(request, run)
+        if isinstance(request, GeometryRequest):
+            return self._geometry.run(request, run)
         return self._backends.chosen(request).run(request, run)

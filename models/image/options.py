@@ -63,6 +63,18 @@ class DiffusersOptions(Value):
     adapter_slots: int = Field(32, ge=1)
 
 
+class MarigoldOptions(Value):
+    """Folders of the checkpoints that estimate the geometry of pictures.
+
+    Attributes:
+        depth: Marigold for depth, in diffusers' format.
+        normals: Marigold for normals.
+    """
+
+    depth: Path | None = None
+    normals: Path | None = None
+
+
 class ImageOptions(Value):
     """What can be set.
 
@@ -72,9 +84,11 @@ class ImageOptions(Value):
         stylegan3: Path of each generator by name: an official `.pkl` file, or a folder made by
             `python -m models.image.stylegan3.files`.
         openai: Of that backend.
+        marigold: Of the geometry of pictures.
     """
 
     libllvm: str | None = None
     diffusers: DiffusersOptions = DiffusersOptions()
     stylegan3: dict[ModelName, Path] = {}
     openai: OpenAIOptions = OpenAIOptions()
+    marigold: MarigoldOptions = MarigoldOptions()

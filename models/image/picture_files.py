@@ -10,6 +10,8 @@ from models.core.errors import InvalidInput
 from models.core.xmp import packet
 from models.image.schema import Format
 
+EIGHT_BIT: tuple[Format, ...] = ("png", "jpeg", "avif")
+PREVIEW_QUALITY = 75
 JPEG_QUALITY = 93
 AVIF_QUALITY = 80
 PNG_XMP_KEYWORD = "XML:com.adobe.xmp"
@@ -41,17 +43,31 @@ def encode_picture(image: Image.Image, file_format: Format, provenance: Provenan
     Raises:
         InvalidInput: The format needs light beyond white, which this picture does not have.
     """
+    check_format(file_format)
     xmp = packet(provenance)
     if file_format == "png":
         return PictureFile(png(image, xmp), "image/png", ".png")
     if file_format == "jpeg":
         return PictureFile(jpeg(image, xmp), "image/jpeg", ".jpg")
-    if file_format == "avif":
-        return PictureFile(avif(image, xmp), "image/avif", ".avif")
-    raise InvalidInput(
-        f"format {file_format!r} is for scenes: only they have light beyond white and layers; "
-        "choose png, jpeg or avif"
-    )
+    return PictureFile(avif(image, xmp), "image/avif", ".avif")
+
+
+def check_format(file_format: Format) -> None:
+    """Refuse early what `encode_picture` would.
+
+    Raises:
+        InvalidInput: The format needs light beyond white, layers or motion.
+    """
+    if file_format not in EIGHT_BIT:
+        raise InvalidInput(
+            f"this model gives 8-bit pictures: choose {', '.join(EIGHT_BIT)}; {file_format!r} is for "
+            "scenes"
+        )
+
+
+def preview_file(image: Image.Image) -> tuple[bytes, str]:
+    """Bytes and media type of a small unfinished picture."""
+    return _saved(image, "JPEG", quality=PREVIEW_QUALITY), "image/jpeg"
 
 
 def png(image: Image.Image, xmp: bytes | None = None) -> bytes:

@@ -2,9 +2,11 @@
 
 import contextvars
 import hashlib
+import importlib
 import time
 from concurrent.futures import Future, ThreadPoolExecutor
-from typing import TypeVar
+from dataclasses import replace
+from typing import NamedTuple, TypeVar
 
 import torch
 
@@ -14,9 +16,22 @@ from models.core.errors import Cancelled, InvalidInput
 from models.core.seeds import draw_seed
 from models.core.xmp import packet
 from models.image.options import ImageOptions
-from models.image.render import Renderer, encode, samples_for
+from models.image.render import Renderer, Rendering, encode, samples_for
+from models.image.render.glb import MEDIA_TYPE as GLB
+from models.image.render.glb import to_glb
+from models.image.render.lights import OWN_LIGHT, Lighting
+from models.image.render.panorama import read_panorama
 from models.image.scene import Composition, SceneDiffusion
-from models.image.schema import MAX_SEED, BackendName, ImageRequest, ImageResult, Picture
+from models.image.schema import (
+    MAX_SEED,
+    BackendName,
+    ImageRequest,
+    ImageResult,
+    Picture,
+    Quality,
+    Scene,
+)
+from models.image.sources import read_bytes
 from models.image.styles import Style, style_named
 
 MODEL = "scene"
@@ -25,6 +40,15 @@ POLL_S = 0.05
 """How often a run that waits for its turn looks whether its caller is still there."""
 
 ValueT = TypeVar("ValueT")
+
+
+class _Made(NamedTuple):
+    """A file, and how long its stages took."""
+
+    content: bytes
+    media_type: str
+    extension: str
+    timings_s: dict[str, float]
 
 
 class SceneBackend:
@@ -38,6 +62,7 @@ class SceneBackend:
 
     def __init__(self, setup: Setup) -> None:
         self._store = setup.store
+        self._films = setup.cache_dir / "films"
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="scene")
         self._thread.submit(self._build, setup).result()
 
@@ -112,34 +137,23 @@ class SceneBackend:
         started = time.perf_counter()
         composed = self._compose(request, seed)
         composed_at = time.perf_counter()
+        lighting = self._lighting(request, run)
         if request.preview_every:
-            self._preview(composed, request, style, seed, run)
-        rendering = self._renderer.render(
-            composed.scene,
-            request.width_px,
-            request.height_px,
-            samples_per_pixel=samples_for(request.quality),
-            seed=seed,
-            style=style,
-            cancelled=run.cancelled,
-            progress=run.progress,
-        )
-        rendered_at = time.perf_counter()
+            self._preview(composed.scene, request, style, seed, lighting, run)
         provenance = self._provenance(request, seed)
-        content, media_type, extension = encode(
-            rendering, style, request.format, packet(provenance)
-        )
+        made = self._made(composed.scene, request, style, seed, lighting, provenance, run)
+        made_at = time.perf_counter()
         run.check()
         asset = self._store.put(
-            content,
+            made.content,
             owner=run.owner,
-            media_type=media_type,
-            filename=f"orrery-{seed}{extension}",
+            media_type=made.media_type,
+            filename=f"orrery-{seed}{made.extension}",
             provenance=provenance,
         )
         kept_at = time.perf_counter()
-        stages = {"compose": composed_at - started, "store": kept_at - rendered_at}
-        for stage, seconds in (stages | rendering.timings_s).items():
+        stages = {"compose": composed_at - started, "store": kept_at - made_at}
+        for stage, seconds in (stages | made.timings_s).items():
             timings_s[stage] = timings_s.get(stage, 0.0) + seconds
         return Picture(
             asset=asset,
@@ -154,29 +168,75 @@ class SceneBackend:
             return Composition(scene=request.scene)
         return self._diffusion.compose(request.prompt, seed)
 
-    def _preview(
+    def _made(
         self,
-        composed: Composition,
+        scene: Scene,
         request: ImageRequest,
         style: Style,
         seed: int,
+        lighting: Lighting,
+        provenance: Provenance,
+        run: Run,
+    ) -> _Made:
+        """The file of a scene."""
+        size, started = (request.width_px, request.height_px), time.perf_counter()
+        if request.format == "glb":
+            content = to_glb(scene, style, provenance, size, request.motion)
+            return _Made(content, GLB, ".glb", {"model": time.perf_counter() - started})
+        if request.format == "mp4":
+            # The encoder is loaded by the first film.
+            module = importlib.import_module("models.image.scene_film")
+            xmp = packet(provenance)
+            content = module.film_scene(
+                self._renderer, scene, style, lighting, request, seed, self._films, xmp, run
+            )
+            return _Made(content, "video/mp4", ".mp4", {"film": time.perf_counter() - started})
+        rendering = self._rendered(scene, size, request.quality, style, seed, lighting, run)
+        file = encode(rendering, style, request.format, packet(provenance))
+        return _Made(*file, rendering.timings_s)
+
+    def _rendered(
+        self,
+        scene: Scene,
+        size: tuple[int, int],
+        quality: Quality,
+        style: Style,
+        seed: int,
+        lighting: Lighting,
+        run: Run,
+    ) -> Rendering:
+        started = time.perf_counter()
+        job = self._renderer.job(scene, size, samples_for(quality), seed, style)
+        build_s = time.perf_counter() - started
+        job = replace(job, lighting=lighting)
+        rendering = self._renderer.shoot(job, run.cancelled, run.progress)
+        return replace(rendering, timings_s={"build": build_s, **rendering.timings_s})
+
+    def _lighting(self, request: ImageRequest, run: Run) -> Lighting:
+        if request.environment is None:
+            return OWN_LIGHT
+        content = read_bytes(request.environment, run.owner, self._store)
+        return Lighting(panorama=read_panorama(content))
+
+    def _preview(
+        self,
+        scene: Scene,
+        request: ImageRequest,
+        style: Style,
+        seed: int,
+        lighting: Lighting,
         run: Run,
     ) -> None:
         """Show a small draft, which takes a fraction of the time of the picture."""
         scale = min(1.0, PREVIEW_SIDE_PX / max(request.width_px, request.height_px))
-        draft = self._renderer.render(
-            composed.scene,
-            max(16, round(request.width_px * scale)),
-            max(16, round(request.height_px * scale)),
-            samples_per_pixel=samples_for("draft"),
-            seed=seed,
-            style=style,
-            cancelled=run.cancelled,
-        )
+        size = (max(16, round(request.width_px * scale)), max(16, round(request.height_px * scale)))
+        silent = replace(run, progress=lambda _fraction, _stage: None)
+        draft = self._rendered(scene, size, "draft", style, seed, lighting, silent)
         content, media_type, _ = encode(draft, style, "jpeg")
         run.preview(content, media_type)
 
     def _provenance(self, request: ImageRequest, seed: int) -> Provenance:
+        light = request.environment
         return Provenance(
             capability="image",
             backend=self.name,
@@ -184,6 +244,7 @@ class SceneBackend:
             model_sha256=self._diffusion.weights_sha256,
             seed=seed,
             prompt_sha256=hashlib.sha256(request.prompt.encode()).hexdigest(),
+            inputs=(light.asset_id,) if light is not None and light.asset_id else (),
         )
 
 

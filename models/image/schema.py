@@ -205,6 +205,8 @@ class ImageRequest(Value):
             raise ValueError("a film needs a motion")
         if self.motion is not None and self.format not in ("mp4", "glb"):
             raise ValueError("a motion needs the format mp4 or glb")
+        if self.environment is not None and self.format == "glb":
+            raise ValueError("a glb holds no panorama of light; viewers have their own")
         return self
 
     @model_validator(mode="after")
@@ -248,7 +250,7 @@ FIELDS_OF: Mapping[BackendName, frozenset[str]] = {
             "strength", "reproducible", "preview_every", "priority", "deadline_s",
         }
     ),
-    "stylegan3": frozenset({"truncation", "class_label"}),
+    "stylegan3": frozenset({"truncation", "class_label", "motion"}),
     "openai": frozenset({"quality", "image", "mask", "preview_every"}),
 }  # fmt: skip
 """The request's fields that only some backends know; the others are for all."""

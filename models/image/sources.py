@@ -11,9 +11,9 @@ from models.core.artifacts import ArtifactStore
 from models.core.errors import InvalidInput
 from models.image.schema import SourceImage
 
-MAX_PIXELS = 64_000_000
+MAX_PIXELS = 40_000_000
 MAX_BYTES = 64 * 2**20
-NO_PICTURE = f"not a picture of at most {MAX_PIXELS} pixels as PNG, JPEG, WebP or AVIF"
+NO_PICTURE = f"a given picture cannot be read: expected PNG, JPEG, WebP or AVIF of at most {MAX_PIXELS} pixels"
 FORMATS = ("PNG", "JPEG", "WEBP", "AVIF")
 
 

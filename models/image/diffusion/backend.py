@@ -17,13 +17,13 @@ from models.image.diffusion.dreambooth import DreamBooth
 from models.image.diffusion.preparation import Wish
 from models.image.diffusion.residents import Residents
 from models.image.diffusion.shelf import Found, Shelf
-from models.image.diffusion.sources import open_source
 from models.image.diffusion.stock import StockCheckpoint
 from models.image.diffusion.wording import styled
-from models.image.files import check_format, picture_file
 from models.image.fine_tune import FineTuneRequest, FineTuneResult
 from models.image.options import ImageOptions
+from models.image.picture_files import check_format, encode_picture
 from models.image.schema import MAX_SEED, BackendName, ImageRequest, ImageResult, Picture
+from models.image.sources import read_mask, read_source
 
 DEFAULT_STEPS, DEFAULT_GUIDANCE = 30, 5.0
 
@@ -146,29 +146,31 @@ class DiffusersBackend:
             steps=request.steps or DEFAULT_STEPS,
             guidance=DEFAULT_GUIDANCE if request.guidance is None else request.guidance,
             scheduler=request.scheduler,
-            image=None if image is None else open_source(image, self._store, run.owner, "RGB"),
-            mask=None if mask is None else open_source(mask, self._store, run.owner, "L"),
+            image=None if image is None else read_source(image, run.owner, self._store),
+            mask=None if mask is None else read_mask(mask, run.owner, self._store),
             strength=request.strength,
         )
 
     def _kept(
         self, picture: Image.Image, seed: int, request: ImageRequest, found: Found, run: Run
     ) -> Picture:
-        content, media_type, extension = picture_file(picture, request.format)
-        run.check()
         given = [source for source in (request.image, request.mask) if source is not None]
+        provenance = Provenance(
+            capability="image",
+            backend=self.name,
+            model=f"{found.name} {found.version}",
+            seed=seed,
+            prompt_sha256=hashlib.sha256(request.prompt.encode()).hexdigest(),
+            inputs=tuple(source.asset_id for source in given if source.asset_id is not None),
+        )
+        file = encode_picture(picture, request.format, provenance)
+        run.check()
         asset = self._store.put(
-            content,
+            file.content,
             owner=run.owner,
-            media_type=media_type,
-            filename=f"orrery-{seed}{extension}",
-            provenance=Provenance(
-                capability="image",
-                backend=f"{self.name} {found.name} {found.version}",
-                seed=seed,
-                prompt_sha256=hashlib.sha256(request.prompt.encode()).hexdigest(),
-                inputs=tuple(source.asset_id for source in given if source.asset_id is not None),
-            ),
+            media_type=file.media_type,
+            filename=f"orrery-{seed}{file.extension}",
+            provenance=provenance,
         )
         return Picture(asset=asset, seed=seed)
 

@@ -14,7 +14,7 @@ from models.image.diffusion.adapters import AdapterSet
 from models.image.diffusion.checkpoint import Checkpoint
 from models.image.diffusion.preparation import Wish
 from models.image.diffusion.running import Event, Failed, Finished, Running, Stepped
-from models.image.files import preview_file
+from models.image.picture_files import preview_file
 from models.image.schema import ImageRequest
 
 POLL_S = 0.05

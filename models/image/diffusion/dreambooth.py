@@ -18,10 +18,10 @@ from models.core.device import out_of_memory
 from models.image.diffusion.checkpoint import load_pipeline
 from models.image.diffusion.layouts import SDXL, Layout, Pipeline
 from models.image.diffusion.shelf import Found
-from models.image.diffusion.sources import open_source
 from models.image.diffusion.train_lora import Course, Lesson, Training
 from models.image.fine_tune import FineTuneRequest, FineTuneResult, LossPoint
 from models.image.options import DiffusersOptions
+from models.image.sources import read_source
 
 State: TypeAlias = dict[str, Any]
 PREPARED = 0.1
@@ -60,7 +60,7 @@ class DreamBooth:
             UnknownAsset: A photo is not the caller's.
         """
         started = time.perf_counter()
-        photos = [open_source(p, self._setup.store, run.owner, "RGB") for p in request.photos]
+        photos = [read_source(p, run.owner, self._setup.store) for p in request.photos]
         while not self._turn.acquire(timeout=POLL_S):
             run.check()
         try:

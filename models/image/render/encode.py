@@ -12,6 +12,7 @@ import OpenEXR
 from numpy.typing import NDArray
 from PIL import Image
 
+from models.core.errors import InvalidInput
 from models.core.xmp import iso_box
 from models.image.picture_files import AVIF_QUALITY, avif, jpeg, png
 from models.image.render.colors import Pixels
@@ -49,8 +50,13 @@ def encode(
         style: Grades it.
         file_format: What to write.
         xmp: Packet of provenance that the file carries.
+
+    Raises:
+        InvalidInput: The format is not one of pictures.
     """
-    codec = _CODECS[file_format]
+    codec = _CODECS.get(file_format)
+    if codec is None:
+        raise InvalidInput(f"{file_format!r} is no format of pictures")
     return codec.write(rendering, style, xmp), codec.media_type, codec.extension
 
 

@@ -58,7 +58,9 @@ def to_glb(
     camera = builder.camera(fit(dressed.camera, points, *size_px), size_px)
     builder.stand([pivot, light, camera])
     if motion is not None:
-        moving = {"turntable": [pivot], "light": [light], "objects": objects}[motion.kind]
+        bearing = {thing.on for thing in dressed.objects}
+        free = [node for index, node in enumerate(objects) if index not in bearing]
+        moving = {"turntable": [pivot], "light": [light], "objects": free}[motion.kind]
         builder.turn(motion.kind, moving, motion.seconds)
     builder.file.credit(json_packet(provenance))
     return builder.file.content()

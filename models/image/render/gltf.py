@@ -13,7 +13,7 @@ JSON_CHUNK, BINARY_CHUNK = 0x4E4F534A, 0x004E4942
 ALIGNMENT: Final = 4
 ARRAY_BUFFER, ELEMENT_ARRAY_BUFFER = 34962, 34963
 FLOAT, UNSIGNED_INT = 5126, 5125
-_TYPES: Final = {1: "SCALAR", 3: "VEC3", 4: "VEC4"}
+_TYPES: Final = {1: "SCALAR", 2: "VEC2", 3: "VEC3", 4: "VEC4"}
 
 Index = int
 """Place in one of the description's lists."""
@@ -74,6 +74,14 @@ class Gltf:
             min=columns.min(0).tolist(),
             max=columns.max(0).tolist(),
         )
+
+    def picture(self, content: bytes, media_type: str) -> Index:
+        """An image within the file."""
+        view = self.add(
+            "bufferViews", buffer=0, byteOffset=len(self._binary), byteLength=len(content)
+        )
+        self._binary += content + b"\0" * (-len(content) % ALIGNMENT)
+        return self.add("images", bufferView=view, mimeType=media_type)
 
     def content(self) -> bytes:
         """The file."""

@@ -48,15 +48,17 @@ def moments(
 
 
 def _posed(scene: Scene, motion: Motion, degrees: float) -> Scene:
+    """The scene at one moment; what others stand on does not turn by itself."""
     if motion.kind == "light":
         return scene
     places = np.array([thing.position for thing in scene.objects])
     if motion.kind == "turntable":
         centre = (places.min(0) + places.max(0)) / 2
         places = (places - centre) @ rotation("z", degrees)[:2, :2].T + centre
+    bearing = {thing.on for thing in scene.objects} if motion.kind == "objects" else set()
     things = (
-        _turned(thing, (float(x), float(y)), degrees)
-        for thing, (x, y) in zip(scene.objects, places, strict=True)
+        _turned(thing, (float(x), float(y)), 0.0 if index in bearing else degrees)
+        for index, (thing, (x, y)) in enumerate(zip(scene.objects, places, strict=True))
     )
     return scene.model_copy(update={"objects": tuple(things)})
 

@@ -68,13 +68,14 @@ def _exr(content: bytes) -> Pixels:
             width, height = (int(b) - int(a) + 1 for a, b in zip(low, high, strict=True))
             _check(width, height)
             with OpenEXR.File(str(path)) as file:
-                channels = file.channels()
+                channels = file.channels()  # emptied when the file is closed
+                found = [channels[name].pixels for name in ("RGB", "RGBA") if name in channels]
+                colors = [np.array(pixels[..., :3], np.float32) for pixels in found]
         except (RuntimeError, ValueError, KeyError, TypeError) as error:
             raise InvalidInput("the .exr file is damaged") from error
-    for name in ("RGB", "RGBA"):
-        if name in channels:
-            return np.asarray(channels[name].pixels[..., :3], np.float32)
-    raise InvalidInput("the .exr file has no channels R, G and B")
+    if not colors:
+        raise InvalidInput("the .exr file has no channels R, G and B")
+    return colors[0]
 
 
 def _check(width: int, height: int) -> None:

@@ -7,17 +7,22 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from models.core.artifacts import Provenance
 from models.core.capability import ModelCard, Run, Setup
 from models.core.errors import InvalidInput, ModelUnavailable
 from models.core.seeds import draw_seed
+from models.core.xmp import packet
 from models.image.options import ImageOptions
-from models.image.picture_files import encode_picture
+from models.image.picture_files import PictureFile, encode_picture
 from models.image.schema import MAX_SEED, BackendName, ImageRequest, ImageResult, Picture
 
 if TYPE_CHECKING:
     from models.image.stylegan3.drawing import Loaded
 
+SEEDS_OF_FILM = 4
+"""Pictures that a film passes by."""
 KIND = "StyleGAN3 generator"
 HOW = (
     "set options.image.stylegan3 to {name: path} of an official .pkl file or of a folder made by "
@@ -36,7 +41,7 @@ class StyleGan3Backend:
         self._paths = ImageOptions.model_validate(setup.options).stylegan3
         self._loaded: dict[str, Loaded] = {}
         self._faults: dict[str, str] = {}
-        self._lock = threading.Lock()
+        self._lock, self._filming = threading.Lock(), threading.Lock()
 
     def cards(self) -> tuple[ModelCard, ...]:
         """Every generator that is configured, or how to configure one."""
@@ -105,7 +110,6 @@ class StyleGan3Backend:
         run.check()
         part = run.part(number, request.n)
         part.progress(0.0, "draw")
-        image = generator.draw(seed, request.truncation, request.class_label, run.check)
         provenance = Provenance(
             capability="image",
             backend=self.name,
@@ -114,7 +118,7 @@ class StyleGan3Backend:
             seed=seed,
             prompt_sha256=hashlib.sha256(request.prompt.encode()).hexdigest(),
         )
-        file = encode_picture(image, request.format, provenance)
+        file = self._file(generator, request, seed, provenance, part)
         asset = self._store.put(
             file.content,
             owner=run.owner,
@@ -125,6 +129,34 @@ class StyleGan3Backend:
         part.progress(1.0, "draw")
         # The model knows no text: all of it is without influence.
         return Picture(asset=asset, seed=seed, ignored=tuple(request.prompt.split()))
+
+    def _file(
+        self,
+        generator: "Loaded",
+        request: ImageRequest,
+        seed: int,
+        provenance: Provenance,
+        run: Run,
+    ) -> PictureFile:
+        """The picture of a seed, or a film that passes by it and its successors."""
+        look = (request.truncation, request.class_label, run.check)
+        if request.motion is None:
+            return encode_picture(generator.draw(seed, *look), request.format, provenance)
+        motion, xmp = request.motion, packet(provenance)
+        seeds = tuple((seed + number) % MAX_SEED for number in range(SEEDS_OF_FILM))
+        asked = xmp + run.owner.encode() + request.model_dump_json().encode()
+        folder = self._cache / "films" / f"{hashlib.sha256(asked).hexdigest()}-{seed}"
+        films = importlib.import_module("models.image.films")  # loads the encoder
+        with self._filming:  # equal requests share a folder
+            content = films.film(
+                lambda number: np.asarray(generator.between(seeds, number / motion.frames, *look)),
+                motion,
+                (generator.side_px, generator.side_px),
+                folder,
+                xmp,
+                run,
+            )
+        return PictureFile(content, films.MEDIA_TYPE, ".mp4")
 
     def _generator(self, name: str) -> "Loaded":
         if name not in self._paths:

@@ -1,7 +1,7 @@
 """Generators as they are used: loaded from a path, drawn by seed."""
 
 import hashlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -30,6 +30,11 @@ class Loaded:
     generator: Generator
     sha256: str
     device: str
+
+    @property
+    def side_px(self) -> int:
+        """Side of a picture."""
+        return self.generator.config.img_resolution
 
     def check(self, request: ImageRequest) -> None:
         """Refuse what the generator does not have.
@@ -65,23 +70,30 @@ class Loaded:
         return as_image(self.generator.picture(self.style(seed, truncation, label), check=check))
 
     def between(
-        self, seeds: tuple[int, ...], frames: int, truncation: float, label: int | None = None
-    ) -> Iterator[Image.Image]:
-        """Frames of a film that passes by the pictures of the seeds and ends where it began.
+        self,
+        seeds: tuple[int, ...],
+        share: float,
+        truncation: float,
+        label: int | None,
+        check: Callable[[], None],
+    ) -> Image.Image:
+        """A frame of a film that passes by the pictures of the seeds and ends where it began.
 
         Styles lie on a closed Catmull-Rom curve, so that its speed has no jumps.
 
         Args:
             seeds: Pictures to pass by.
-            frames: From one picture to the next.
+            share: Of the film, 0 to 1.
             truncation: See `style`.
             label: See `style`.
+            check: See `draw`.
         """
-        styles = [self.style(seed, truncation, label) for seed in seeds]
-        for number in range(len(seeds) * frames):
-            index, step = divmod(number, frames)
-            around = [styles[(index + k) % len(styles)] for k in (-1, 0, 1, 2)]
-            yield as_image(self.generator.picture(_curve(around, step / frames)))
+        index, step = divmod(share * len(seeds), 1.0)
+        around = [
+            self.style(seeds[(int(index) + k) % len(seeds)], truncation, label)
+            for k in (-1, 0, 1, 2)
+        ]
+        return as_image(self.generator.picture(_curve(around, step), check=check))
 
 
 def load(path: Path, cache: Path, device: str) -> Loaded:

@@ -6,6 +6,7 @@ import types
 from collections import OrderedDict
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -73,8 +74,9 @@ def official_names() -> Iterator[type]:
             del sys.modules[name]
 
 
-def official_file(kind: str, **changes: Any) -> bytes:
-    """A checkpoint with the generator of `golden(kind)`; `changes` replace entries of the root."""
+@cache
+def official_file(kind: str) -> bytes:
+    """A checkpoint with the generator of `golden(kind)`."""
     config = CONFIGS[kind]
     with official_names() as easy:
         given = easy(z_dim=config.z_dim, w_dim=config.w_dim, mapping_kwargs=easy(num_layers=2))
@@ -82,7 +84,7 @@ def official_file(kind: str, **changes: Any) -> bytes:
         own = {"z_dim": config.z_dim, "w_dim": config.w_dim, "_init_kwargs": given | shape, **shape}
         network = _module("Generator", _tree(parameters(kind)), own)
         root = {"G": None, "D": None, "G_ema": network, "training_set_kwargs": easy(path="/x")}
-        return pickle.dumps(root | changes)
+        return pickle.dumps(root)
 
 
 def _tree(tensors: dict[str, Tensor]) -> dict[str, Any]:

@@ -92,7 +92,7 @@ def direct(x: np.ndarray, taps: np.ndarray, up: int, down: int, before: int, aft
     return out[::down, ::down]
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=12, deadline=None)
 @given(
     seed=st.integers(0, 1000),
     factor=st.integers(1, 4),

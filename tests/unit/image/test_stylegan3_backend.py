@@ -140,7 +140,7 @@ def test_a_film_between_seeds_passes_by_their_pictures_and_closes(setup: Setup) 
     path = Path(str(dict(setup.options)["stylegan3"]["faces"]))  # type: ignore[index,call-overload]
     generator = load(path, setup.cache_dir / "stylegan3", "cpu")
 
-    frames = list(generator.between((3, 9), 4, 0.7))
+    frames = [generator.between((3, 9), n / 8, 0.7, None, lambda: None) for n in range(8)]
 
     alone = [generator.draw(seed, 0.7, None, lambda: None) for seed in (3, 9)]
     assert [frames[index].tobytes() for index in (0, 4)] == [image.tobytes() for image in alone]

@@ -1,0 +1,1 @@
+"""Shape out of flat pictures: depth, normals, reliefs, and new light."""
