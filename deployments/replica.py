@@ -1,4 +1,4 @@
-"""The default replica: one capability, one worker thread, cancellation within the run."""
+"""The default replica: one capability, its worker threads, cancellation within the run."""
 
 import asyncio
 import contextvars
@@ -6,17 +6,18 @@ import logging
 import pkgutil
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from pydantic import BaseModel, JsonValue
+from pydantic import BaseModel, JsonValue, SecretStr
 
 from deployments.logs import join_serve_log
 from deployments.node_address import bind_to_node_address
 from deployments.node_metrics import measure_node, name_as_number
+from deployments.signs import Sign, Signs
 from deployments.work import Work
 from models.core.capability import Capability, ModelCard, Run, Setup
 from models.core.device import cap_memory, choose_device
@@ -39,6 +40,8 @@ class ReplicaSpec:
         data_dir: Local folder for what must last.
         num_gpus: Share of a GPU, or whole GPUs; 0 computes on the CPU.
         options: The capability's own settings.
+        threads: Runs at a time; more than one only for a capability that allows it.
+        secrets: Keys of providers by name.
     """
 
     name: str
@@ -49,6 +52,8 @@ class ReplicaSpec:
     data_dir: Path
     num_gpus: float
     options: Mapping[str, JsonValue]
+    threads: int = 1
+    secrets: Mapping[str, SecretStr] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -66,7 +71,7 @@ class Replica:
     """Serves one capability.
 
     A built replica has loaded its weights and warmed up, so Serve calls it healthy only then.
-    The model runs in a thread of its own: the event loop stays free for health checks and for
+    The model runs in threads of its own: the event loop stays free for health checks and for
     cancellation, which the run polls.
     """
 
@@ -78,8 +83,8 @@ class Replica:
         self._device = choose_device(spec.num_gpus)
         if self._device != "cpu":
             cap_memory(spec.num_gpus)
-        self._worker = ThreadPoolExecutor(1, thread_name_prefix=spec.name)
-        # Built in the thread that runs it: some renderers keep state per thread.
+        self._worker = ThreadPoolExecutor(spec.threads, thread_name_prefix=spec.name)
+        # Where one thread runs it, built in that thread: some renderers keep state per thread.
         self._capability: Capability[Any, BaseModel] = self._worker.submit(self._build).result()
         self._running = 0
         self._work = Work()
@@ -101,6 +106,7 @@ class Replica:
             cache_dir=self._spec.cache_dir,
             data_dir=self._spec.data_dir,
             options=self._spec.options,
+            secrets=self._spec.secrets,
         )
         build: type[Capability[Any, BaseModel]] = pkgutil.resolve_name(self._spec.model)
         return build(setup)  # type: ignore[call-arg]  # a Protocol cannot state its constructor
@@ -110,7 +116,25 @@ class Replica:
     ) -> BaseModel | CapabilityError:
         """Answer one request; an expected error is a value, since Serve logs raised ones."""
         left = threading.Event()
-        run = Run(owner=owner, request_id=request_id, cancelled=left.is_set)
+        return await self._work_on(request, Run(owner, request_id, left.is_set), left)
+
+    async def follow(
+        self, request: BaseModel, owner: str, request_id: str
+    ) -> AsyncIterator[Sign | BaseModel | CapabilityError]:
+        """Like `run`, but with signs of life before the answer, which comes last."""
+        left, signs = threading.Event(), Signs()
+        run = Run(owner, request_id, left.is_set, signs.progress, signs.preview)
+        work = asyncio.ensure_future(self._work_on(request, run, left))
+        try:
+            async for sign in signs.until(work):
+                yield sign
+            yield work.result()
+        finally:
+            work.cancel()  # the caller left; or nothing, since the work is done
+
+    async def _work_on(
+        self, request: BaseModel, run: Run, left: threading.Event
+    ) -> BaseModel | CapabilityError:
         self._running += 1
         started = time.monotonic()
         outcome: BaseModel | CapabilityError
@@ -135,7 +159,7 @@ class Replica:
     def _answer(self, request: BaseModel, run: Run) -> BaseModel | CapabilityError:
         if run.cancelled():
             return Cancelled("the caller left before the work began")
-        with self._work:
+        with self._work.piece():
             try:
                 return self._capability.run(request, run)
             except CapabilityError as error:

@@ -1,42 +1,57 @@
-"""How much a worker thread has done."""
+"""How much the worker threads have done."""
 
+import threading
 import time
-from types import TracebackType
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 SMOOTHING = 0.2
 
 
 class Work:
-    """Counts the seconds spent within it; one thread enters, any may read.
+    """Counts the seconds during which any thread was at work; may be read by others.
 
     Attributes:
-        service_s: Recent seconds per piece of work.
+        service_s: Recent seconds of work per piece; pieces done side by side share them.
     """
 
     def __init__(self) -> None:
         self.service_s = 0.0
+        self._lock = threading.Lock()
         self._pieces = 0
-        # Seconds done and the start of the piece in hand, replaced at once: readers see both.
-        self._state: tuple[float, float | None] = (0.0, None)
+        self._open = 0
+        self._done_s = 0.0
+        self._shared_s = 0.0
+        self._changed_at = 0.0
 
-    def __enter__(self) -> None:
-        self._state = (self._state[0], time.monotonic())
-
-    def __exit__(
-        self,
-        _kind: type[BaseException] | None,
-        _error: BaseException | None,
-        _traceback: TracebackType | None,
-    ) -> None:
-        done_s, began = self._state
-        assert began is not None  # noqa: S101 - entered before
-        elapsed_s = time.monotonic() - began
-        self._state = (done_s + elapsed_s, None)
-        weight = SMOOTHING if self._pieces else 1.0
-        self.service_s += weight * (elapsed_s - self.service_s)
-        self._pieces += 1
+    @contextmanager
+    def piece(self) -> Iterator[None]:
+        """One piece of work, from its start to its end."""
+        with self._lock:
+            self._count()
+            self._open += 1
+            before_s = self._shared_s
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._count()
+                self._open -= 1
+                weight = SMOOTHING if self._pieces else 1.0
+                self.service_s += weight * (self._shared_s - before_s - self.service_s)
+                self._pieces += 1
 
     def busy_s(self) -> float:
-        """Seconds of work since the start, including the piece in hand."""
-        done_s, began = self._state
-        return done_s if began is None else done_s + time.monotonic() - began
+        """Seconds of work since the start, including the pieces in hand."""
+        with self._lock:
+            self._count()
+            return self._done_s
+
+    def _count(self) -> None:
+        """Bring the sums up to now."""
+        now = time.monotonic()
+        if self._open:
+            elapsed_s = now - self._changed_at
+            self._done_s += elapsed_s
+            self._shared_s += elapsed_s / self._open
+        self._changed_at = now

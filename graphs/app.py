@@ -1,7 +1,7 @@
 """The application: `serve run serve_config.yaml` calls `build`."""
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from functools import partial
 from typing import Any, TypeAlias
 
@@ -18,7 +18,7 @@ from deployments.orchestrator import Orchestrator, OrchestratorSpec
 from deployments.replica import Replica, ReplicaReport, ReplicaSpec
 from graphs import __version__
 from graphs.calls import Calls, DeploymentState, ScalingState
-from graphs.catalogue import CATALOGUE, Entry
+from graphs.catalogue import CATALOGUE, Entry, by_deployment
 from graphs.gateway import build_api
 from graphs.orchestra import RemoteEngine
 from graphs.principals import Doorkeeper
@@ -33,6 +33,7 @@ Handle: TypeAlias = DeploymentHandle[Any]
 GATEWAY = "gateway"
 ORCHESTRATOR = "orchestrator"
 REPORT_TIMEOUT_S = 5.0
+RUNS_BYTES = 2**28
 STATES_FRESH_S = 0.5
 
 
@@ -46,11 +47,14 @@ def build(settings: Settings) -> Application:
 
 
 def assemble(catalogue: Sequence[Entry], settings: Settings) -> Application:
-    """Bind a replica for each entry, and the gateway over them."""
+    """Bind a replica for each deployment, and the gateway over them."""
     use_gpus = settings.accelerator == "gpu" or (
         settings.accelerator == "auto" and _gpus_in_cluster() > 0
     )
-    handles = {entry.name: _bind(entry, settings, use_gpus) for entry in catalogue}
+    handles = {
+        name: _bind(name, entry, settings, use_gpus)
+        for name, entry in by_deployment(catalogue).items()
+    }
     share = settings.resources_of(GATEWAY)
     gateway = serve.deployment(
         name=GATEWAY, ray_actor_options={"num_cpus": share.num_cpus, "num_gpus": 0}
@@ -64,21 +68,23 @@ def _gpus_in_cluster() -> float:
     return resources.get("GPU", 0.0)
 
 
-def _bind(entry: Entry, settings: Settings, use_gpus: bool) -> Application:
-    share = settings.resources_of(entry.name)
+def _bind(name: str, entry: Entry, settings: Settings, use_gpus: bool) -> Application:
+    share = settings.resources_of(name)
     num_gpus = share.num_gpus if use_gpus else 0.0
     spec = ReplicaSpec(
-        name=entry.name,
+        name=name,
         model=entry.model,
         store=settings.store,
         min_free_bytes=settings.min_free_bytes,
-        cache_dir=settings.cache_dir / entry.name,
-        data_dir=settings.state_dir / entry.name,
+        cache_dir=settings.cache_dir / name,
+        data_dir=settings.state_dir / name,
         num_gpus=num_gpus,
-        options=settings.options.get(entry.name, {}),
+        options=settings.options.get(name, {}),
+        secrets=settings.secrets.get(name, {}),
+        threads=share.threads,
     )
     options = {"num_cpus": share.num_cpus, "num_gpus": num_gpus}
-    return serve.deployment(name=entry.name, ray_actor_options=options)(Replica).bind(spec)
+    return serve.deployment(name=name, ray_actor_options=options)(Replica).bind(spec)
 
 
 def _bind_orchestrator(
@@ -86,7 +92,8 @@ def _bind_orchestrator(
 ) -> Application:
     share = settings.resources_of(ORCHESTRATOR)
     spec = OrchestratorSpec(
-        engine=EngineOptions(settings.runs, min_free_bytes=settings.min_free_bytes),
+        # More than the store asks for, so that what was accepted still finds room in it.
+        engine=EngineOptions(settings.runs, min_free_bytes=settings.min_free_bytes + RUNS_BYTES),
         store=settings.store,
         min_free_bytes=settings.min_free_bytes,
     )
@@ -111,11 +118,24 @@ class RayBackend:
 
     async def run(self, entry: Entry, request: BaseModel, owner: str, request_id: str) -> object:
         """Result of the capability, or the `CapabilityError` it ended with."""
-        response = self._handles[entry.name].run.remote(request, owner, request_id)
+        response = self._handles[entry.served_by].run.remote(request, owner, request_id)
         try:
             return await response
         except asyncio.CancelledError:
             response.cancel()  # type: ignore[no-untyped-call]  # Ray
+            raise
+
+    async def follow(
+        self, entry: Entry, request: BaseModel, owner: str, request_id: str
+    ) -> AsyncGenerator[object, None]:
+        """Signs of life of a run, then its result or the `CapabilityError` it ended with."""
+        handle = self._handles[entry.served_by].options(stream=True)
+        stream: Any = handle.follow.remote(request, owner, request_id)
+        try:
+            async for found in stream:
+                yield found
+        except (asyncio.CancelledError, GeneratorExit):
+            stream.cancel()
             raise
 
     async def report(self, name: str) -> ReplicaReport:

@@ -3,7 +3,8 @@
 import asyncio
 import logging
 import math
-from collections.abc import Awaitable, Mapping
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
+from contextlib import aclosing
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -12,6 +13,7 @@ from ray import exceptions as ray_errors
 from ray.serve.exceptions import BackPressureError, DeploymentUnavailableError
 
 from deployments.replica import ReplicaReport
+from deployments.signs import Sign
 from graphs.catalogue import Entry
 from models.core.errors import CapabilityError, CapacityExceeded, UpstreamUnavailable
 from models.scaling.record import NodeLoad, ScalingDecision, ScalingHistory
@@ -28,6 +30,12 @@ class Backend(Protocol):
 
     def run(self, entry: Entry, request: BaseModel, owner: str, request_id: str) -> Awaitable[Any]:
         """Result of the capability, or the `CapabilityError` it ended with."""
+        ...
+
+    def follow(
+        self, entry: Entry, request: BaseModel, owner: str, request_id: str
+    ) -> AsyncGenerator[Any, None]:
+        """Signs of life of a run, then its result or the `CapabilityError` it ended with."""
         ...
 
     def report(self, name: str) -> Awaitable[ReplicaReport]:
@@ -64,6 +72,10 @@ class ScalingState:
     gpus_free: float
 
 
+class ReplicaLost(UpstreamUnavailable):
+    """The process that worked on a request died."""
+
+
 class Pace:
     """Estimates how long a refused caller should wait for a place in the queue.
 
@@ -96,21 +108,36 @@ class Calls:
         self._paces: dict[str, Pace] = {}
 
     def pace(self, name: str) -> Pace:
-        """The running estimate for a capability."""
+        """The running estimate for a deployment."""
         return self._paces.setdefault(name, Pace())
 
-    async def run(self, entry: Entry, request: BaseModel, owner: str, request_id: str) -> BaseModel:
+    async def run(
+        self,
+        entry: Entry,
+        request: BaseModel,
+        owner: str,
+        request_id: str,
+        told: Callable[[Sign], None] | None = None,
+    ) -> BaseModel:
         """Run a capability, once more if its replica died and the work may be repeated.
 
+        Args:
+            entry: The capability.
+            request: Its request.
+            owner: Whose run it is.
+            request_id: Correlates logs.
+            told: Takes the signs of life of the run.
+
         Raises:
+            ReplicaLost: It died again, or the work may not be repeated.
             CapabilityError: As the capability ended, or as it could not be reached.
         """
-        pace = self.pace(entry.name)
+        pace = self.pace(entry.served_by)
         loop = asyncio.get_running_loop()
         started = loop.time()
         pace.in_flight += 1
         try:
-            outcome = await self._with_one_retry(entry, request, owner, request_id)
+            outcome = await self._with_one_retry(entry, request, owner, request_id, told)
             pace.answered(loop.time() - started)
         finally:
             pace.in_flight -= 1
@@ -121,22 +148,35 @@ class Calls:
         return outcome
 
     async def _with_one_retry(
-        self, entry: Entry, request: BaseModel, owner: str, request_id: str
+        self,
+        entry: Entry,
+        request: BaseModel,
+        owner: str,
+        request_id: str,
+        told: Callable[[Sign], None] | None,
     ) -> object:
         for attempt in (1, 2):
             try:
-                return await self._backend.run(entry, request, owner, request_id)
+                if told is None:
+                    return await self._backend.run(entry, request, owner, request_id)
+                stream = self._backend.follow(entry, request, owner, request_id)
+                return await _last(stream, told)
             except BackPressureError as error:
-                wait_s = self.pace(entry.name).refuse()
+                wait_s = self.pace(entry.served_by).refuse()
                 raise CapacityExceeded(
-                    f"the queue of {entry.name} is full; come back in {math.ceil(wait_s)} s", wait_s
+                    f"the queue of {entry.served_by} is full; come back in {math.ceil(wait_s)} s",
+                    wait_s,
                 ) from error
             except (ray_errors.RayActorError, DeploymentUnavailableError) as error:
-                extra = {"capability": entry.name, "attempt": attempt, "request_id": request_id}
+                extra = {
+                    "capability": entry.served_by,
+                    "attempt": attempt,
+                    "request_id": request_id,
+                }
                 logger.warning("replica lost", extra=extra)
                 if attempt == 2 or not entry.idempotent:
-                    raise UpstreamUnavailable(
-                        f"a replica of {entry.name} died while it worked on this; "
+                    raise ReplicaLost(
+                        f"a replica of {entry.served_by} died while it worked on this; "
                         "a new one is being started",
                         RESTART_S,
                     ) from error
@@ -162,3 +202,15 @@ class Calls:
     async def scaling(self) -> ScalingState:
         """What the autoscaling policy decided and saw."""
         return await self._backend.scaling()
+
+
+async def _last(stream: AsyncGenerator[Any, None], told: Callable[[Sign], None]) -> object:
+    """What a stream ends with; the signs before it are told."""
+    outcome: object = None
+    async with aclosing(stream):
+        async for found in stream:
+            if isinstance(found, Sign):
+                told(found)
+            else:
+                outcome = found
+    return outcome

@@ -3,7 +3,15 @@
 from pathlib import Path
 from typing import Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, JsonValue, field_validator, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    JsonValue,
+    SecretStr,
+    field_validator,
+    model_validator,
+)
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 Accelerator = Literal["auto", "cpu", "gpu"]
@@ -16,12 +24,14 @@ class Resources(BaseModel):
     Attributes:
         num_cpus: Placement weight in cores; all minimum replicas together must fit the machine.
         num_gpus: Share of a GPU, or whole GPUs; taken only where the cluster has GPUs.
+        threads: Runs that a replica works on at a time; further ones wait in it.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     num_cpus: float = Field(0.1, ge=0)
     num_gpus: float = Field(0.0, ge=0)
+    threads: int = Field(1, ge=1, le=256)
 
     @field_validator("num_gpus")
     @classmethod
@@ -46,6 +56,7 @@ class Settings(BaseSettings):
         max_body_bytes: Longest request body.
         allow_hosts: Names that requests may be addressed to while no keys are configured.
         options: Per capability, validated by the capability.
+        secrets: Keys of providers, per capability; better in the environment than in the file.
     """
 
     model_config = SettingsConfigDict(
@@ -62,6 +73,7 @@ class Settings(BaseSettings):
     max_body_bytes: int = Field(2**20, ge=1024, le=2**28)
     allow_hosts: tuple[str, ...] = ("localhost", "127.0.0.1", "[::1]")
     options: dict[str, dict[str, JsonValue]] = {}
+    secrets: dict[str, dict[str, SecretStr]] = {}
 
     @model_validator(mode="after")
     def _keys_file_exists(self) -> Self:

@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Mapping, Sequence
 
 from graphs.calls import Calls, DeploymentState
-from graphs.catalogue import Entry
+from graphs.catalogue import Entry, by_deployment
 from graphs.schema import DeploymentStatus
 from models.core.errors import CapabilityError
 
@@ -19,7 +19,7 @@ def waiting(catalogue: Sequence[Entry], states: Mapping[str, DeploymentState]) -
     and warms up before it counts as running, so running means warm.
     """
     found = []
-    for name in dict.fromkeys((*(entry.name for entry in catalogue), *states)):
+    for name in dict.fromkeys((*by_deployment(catalogue), *states)):
         state = states.get(name)
         if state is None:
             found.append(f"{name} (not deployed)")
@@ -32,7 +32,7 @@ async def describe(
     catalogue: Sequence[Entry], calls: Calls, states: Mapping[str, DeploymentState]
 ) -> dict[str, DeploymentStatus]:
     """Every deployment with what one of its replicas says of itself."""
-    known = {entry.name for entry in catalogue}
+    known = by_deployment(catalogue)
     described = await asyncio.gather(
         *(_describe(name, state, calls, name in known) for name, state in states.items())
     )

@@ -6,9 +6,11 @@ from typing import Final
 
 from pydantic import JsonValue, ValidationError
 
-from graphs.calls import Calls
+from deployments.signs import Sign
+from graphs.calls import Calls, ReplicaLost
 from graphs.catalogue import Entry
 from models.core.errors import CapabilityError, InvalidInput
+from models.workflow.calls import Interrupted
 from models.workflow.contract import Service, StepContext
 from models.workflow.expressions import escape
 from models.workflow.values import digest
@@ -19,9 +21,9 @@ ROUTE_PREFIX: Final = "/api/v1/"
 
 def uses_of(entry: Entry) -> str:
     """How a graph names a capability: `image.generate` for `/api/v1/generate/image`."""
-    words = entry.route.removeprefix(ROUTE_PREFIX).split("/")
-    verb = next((word for word in words if word != entry.name), "run")
-    return f"{entry.name}.{verb}"
+    words = [word for word in entry.route.removeprefix(ROUTE_PREFIX).split("/") if word[0] != "{"]
+    verb = next((word for word in words if word != entry.served_by), "run")
+    return f"{entry.served_by}.{verb}"
 
 
 class CapabilitySteps:
@@ -39,7 +41,7 @@ class CapabilitySteps:
         self._fingerprints: dict[str, tuple[float, str]] = {}
 
     def _service(self, uses: str, entry: Entry) -> Service:
-        pace = self._calls.pace(entry.name)
+        pace = self._calls.pace(entry.served_by)
 
         def check(arguments: Mapping[str, JsonValue]) -> list[tuple[str, str]]:
             return _faults(entry, arguments)
@@ -64,7 +66,7 @@ class CapabilitySteps:
 
     def scope_of(self, uses: str) -> str:
         """What a key must cover to use a capability."""
-        return self._entries[uses].name
+        return self._entries[uses].served_by
 
     async def perform(
         self, uses: str, arguments: Mapping[str, JsonValue], context: StepContext
@@ -72,6 +74,7 @@ class CapabilitySteps:
         """Result of the capability, as JSON.
 
         Raises:
+            Interrupted: Its replica died, and the work may be repeated.
             CapabilityError: As the capability ended.
         """
         entry = self._entries[uses]
@@ -81,7 +84,18 @@ class CapabilitySteps:
             found = "; ".join(f"{where or '/'}: {why}" for where, why in _told(error)[:5])
             raise InvalidInput(found) from error
         await context.fence()
-        result = await self._calls.run(entry, request, context.owner, context.key)
+
+        def told(sign: Sign) -> None:
+            context.progress(sign.fraction, sign.stage)
+            if sign.preview is not None:
+                context.preview(sign.preview, sign.media_type)
+
+        try:
+            result = await self._calls.run(entry, request, context.owner, context.key, told)
+        except ReplicaLost as error:
+            if not entry.idempotent:
+                raise
+            raise Interrupted(error.detail, error.retry_after_s) from error
         answer: JsonValue = result.model_dump(mode="json")
         return answer
 
@@ -95,7 +109,7 @@ class CapabilitySteps:
         if now_s - known_s < CARDS_FRESH_S:
             return known
         try:
-            cards = (await self._calls.report(entry.name)).cards
+            cards = (await self._calls.report(entry.served_by)).cards
         except CapabilityError:
             return None
         found = digest([[card.name, card.version, card.weights_sha256] for card in cards])

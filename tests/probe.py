@@ -23,6 +23,8 @@ class ProbeRequest(Value):
     fail: str | None = None
     die: Literal["once", "always"] | None = None
     keep: str | None = None
+    fail_late: str | None = None
+    show: str | None = None
     label: str = Field("probe", pattern=r"^[a-z0-9-]{1,40}$")
 
 
@@ -56,7 +58,12 @@ class Probe:
             if run.cancelled():
                 self._mark(request, "cancelled")
             run.check()
+            run.progress(1 - (end - time.monotonic()) / request.sleep_s, "sleeping")
+            if request.show is not None:
+                run.preview(request.show.encode(), "text/plain")
             time.sleep(0.01)
+        if request.fail_late is not None:
+            raise ERRORS[request.fail_late]("as asked")
         self._mark(request, "finished")
         asset = None if request.keep is None else self._keep(request.keep, run)
         return ProbeResult(pid=os.getpid(), owner=run.owner, request_id=run.request_id, asset=asset)

@@ -4,7 +4,7 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from graphs.catalogue import CATALOGUE
+from graphs.catalogue import CATALOGUE, by_deployment
 from graphs.commands.failure import Failure
 from graphs.commands.terminal import say
 from graphs.principals import EVERYTHING, add_key, read_keys, remove_key
@@ -12,7 +12,7 @@ from graphs.principals import EVERYTHING, add_key, read_keys, remove_key
 if TYPE_CHECKING:
     from graphs.commands.terminal import Subcommands
 
-SCOPES = (EVERYTHING, "status", "assets", *(entry.name for entry in CATALOGUE))
+SCOPES = (EVERYTHING, "status", "assets", *by_deployment(CATALOGUE))
 
 
 def add_parser(subcommands: "Subcommands") -> None:

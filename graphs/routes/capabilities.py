@@ -1,69 +1,166 @@
-"""The routes of one capability, made from its catalogue entry."""
+"""The routes of one capability, made from its catalogue entries."""
 
+import re
 from collections.abc import Awaitable, Callable, Sequence
-from typing import Annotated
+from functools import partial
+from inspect import Parameter, Signature
+from typing import Annotated, Any
 
-from fastapi import APIRouter, Body, Depends, Request
+from fastapi import APIRouter, Body, Depends, Path, Query, Request
+from fastapi.exceptions import RequestValidationError
 from fastapi.openapi.models import Example
-from pydantic import BaseModel
-from starlette.responses import Response
+from pydantic import BaseModel, ValidationError
+from pydantic.fields import FieldInfo
+from starlette.responses import JSONResponse, Response
 
 from graphs.calls import Calls
-from graphs.catalogue import Entry, Table
+from graphs.catalogue import Entry, Table, by_deployment
 from graphs.principals import Principal
 from graphs.problems import request_id_of
+from graphs.routes.live import wants_events, watched
 from graphs.routes.tasks import Key, accept_call, prefers_async
-from graphs.schema import Models
+from graphs.schema import Accepted, Models
+from models.core.errors import InvalidInput
 from models.workflow.contract import Engine
 
 Admit = Callable[[str], Callable[[Request], Awaitable[Principal]]]
 
 
 def capability_routes(
-    entry: Entry, calls: Calls, admit: Admit, engine: Engine | None = None
+    catalogue: Sequence[Entry], calls: Calls, admit: Admit, engine: Engine | None = None
 ) -> APIRouter:
-    """POST of the capability, its models, and its tables.
+    """Every operation of the catalogue, the models of each deployment, and the tables.
 
-    Where there is an engine, `Prefer: respond-async` makes the POST a task of its own.
+    Where there is an engine, a durable operation is always accepted as a task of its own, another
+    one if the caller says `Prefer: respond-async`.
     """
-    router = APIRouter(tags=[entry.name])
-    admitted = Depends(admit(entry.name))
+    router = APIRouter()
+    for entry in catalogue:
+        add = _add_question if entry.method == "GET" else _add_operation
+        add(router, entry, calls, admit, engine)
+        for name, table in entry.tables.items():
+            router.get(
+                f"/api/v1/{entry.served_by}/{name}",
+                tags=[entry.served_by],
+                summary=f"{name.capitalize()} of {entry.served_by}",
+                operation_id=f"{entry.served_by}_{name}",
+                response_model=dict[str, list[table.row]],  # type: ignore[name-defined]  # known here
+                dependencies=[Depends(admit(entry.served_by))],
+            )(_listing(name, table))
+    for name in by_deployment(catalogue):
+        router.get(
+            f"/api/v1/{name}/models",
+            tags=[name],
+            summary=f"Models of {name}",
+            operation_id=f"{name}_models",
+            dependencies=[Depends(admit(name))],
+        )(_models(name, calls))
+    return router
 
+
+def _add_operation(
+    router: APIRouter, entry: Entry, calls: Calls, admit: Admit, engine: Engine | None
+) -> None:
     async def run(
         request: Request,
         body: BaseModel,
-        caller: Annotated[Principal, admitted],
+        caller: Annotated[Principal, Depends(admit(entry.served_by))],
         key: Key = None,
+        dry_run: Annotated[bool, Depends(_dry_run if entry.estimate else _never)] = False,
     ) -> BaseModel | Response:
-        if engine is not None and prefers_async(request):
+        if entry.estimate is not None and dry_run:
+            return JSONResponse(entry.estimate(body).model_dump(mode="json"))
+        if engine is not None and (entry.durable or prefers_async(request)):
             return await accept_call(engine, entry, body, caller, request_id_of(request), key)
-        return await calls.run(entry, body, caller.owner, request_id_of(request))
+        work = partial(calls.run, entry, body, caller.owner, request_id_of(request))
+        if wants_events(request):
+            return await watched(work, request_id_of(request))
+        return await work()
 
     # The body's type is known only here; FastAPI reads it from the annotation.
     example = {entry.name: Example(value=entry.example)}
     run.__annotations__["body"] = Annotated[entry.request, Body(openapi_examples=example)]
-    router.post(
-        entry.route, response_model=entry.result, summary=entry.title, operation_id=entry.name
-    )(run)
+    durable: dict[int | str, dict[str, Any]] = {202: {"model": Accepted}}
+    _add(router, entry, run, responses=durable if entry.durable else None)
 
-    @router.get(
-        f"/api/v1/{entry.name}/models",
-        summary=f"Models of {entry.name}",
-        operation_id=f"{entry.name}_models",
-        dependencies=[admitted],
+
+def _dry_run(
+    dry_run: Annotated[bool, Query(description="only tell what it would take")] = False,
+) -> bool:
+    return dry_run
+
+
+def _never() -> bool:
+    return False
+
+
+def _add_question(
+    router: APIRouter, entry: Entry, calls: Calls, admit: Admit, _engine: Engine | None
+) -> None:
+    async def run(
+        request: Request,
+        asked: Annotated[BaseModel, Depends(_from_url(entry))],
+        caller: Annotated[Principal, Depends(admit(entry.served_by))],
+    ) -> BaseModel:
+        unknown = set(request.query_params) - set(entry.request.model_fields)
+        if unknown:
+            known = ", ".join(entry.request.model_fields)
+            raise InvalidInput(f"unknown parameter {min(unknown)!r}; known ones: {known}")
+        return await calls.run(entry, asked, caller.owner, request_id_of(request))
+
+    _add(router, entry, run)
+
+
+def _add(
+    router: APIRouter,
+    entry: Entry,
+    run: Callable[..., Any],
+    responses: dict[int | str, dict[str, Any]] | None = None,
+) -> None:
+    for path in (entry.route, *entry.aliases):
+        router.api_route(
+            path,
+            methods=[entry.method],
+            tags=[entry.served_by],
+            response_model=entry.result,
+            responses=responses,
+            summary=entry.title,
+            operation_id=entry.name if path == entry.route else None,
+            include_in_schema=path == entry.route,
+        )(run)
+
+
+def _from_url(entry: Entry) -> Callable[..., BaseModel]:
+    """Builds the request from the path and the query; FastAPI reads the signature."""
+    in_path = set(re.findall(r"{(\w+)}", entry.route))
+
+    def build(**values: object) -> BaseModel:
+        try:
+            return entry.request.model_validate(values)
+        except ValidationError as error:
+            raise RequestValidationError(error.errors(include_context=False)) from error
+
+    build.__signature__ = Signature(  # type: ignore[attr-defined]  # what inspect looks for
+        [
+            _parameter(name, field, name in in_path)
+            for name, field in entry.request.model_fields.items()
+        ]
     )
-    async def models() -> Models:
-        return Models(models=(await calls.report(entry.name)).cards)
+    return build
 
-    for name, table in entry.tables.items():
-        router.get(
-            f"/api/v1/{entry.name}/{name}",
-            summary=f"{name.capitalize()} of {entry.name}",
-            operation_id=f"{entry.name}_{name}",
-            response_model=dict[str, list[table.row]],  # type: ignore[name-defined]  # known here
-            dependencies=[admitted],
-        )(_listing(name, table))
-    return router
+
+def _parameter(name: str, field: FieldInfo, in_path: bool) -> Parameter:
+    place = (Path if in_path else Query)(description=field.description)
+    kind = Annotated[field.annotation, *field.metadata, place]  # type: ignore[name-defined]  # known here
+    default = Parameter.empty if in_path or field.is_required() else field.get_default()
+    return Parameter(name, Parameter.KEYWORD_ONLY, default=default, annotation=kind)
+
+
+def _models(name: str, calls: Calls) -> Callable[[], Awaitable[Models]]:
+    async def models() -> Models:
+        return Models(models=(await calls.report(name)).cards)
+
+    return models
 
 
 def _listing(name: str, table: Table) -> Callable[[], dict[str, Sequence[BaseModel]]]:

@@ -58,10 +58,11 @@ def service_routes(
                 Service(
                     name=entry.name,
                     title=entry.title,
+                    method=entry.method,
                     route=entry.route,
-                    models_route=f"/api/v1/{entry.name}/models",
+                    models_route=f"/api/v1/{entry.served_by}/models",
                     uses=uses_of(entry),
-                    tables=tuple(f"/api/v1/{entry.name}/{table}" for table in entry.tables),
+                    tables=tuple(f"/api/v1/{entry.served_by}/{table}" for table in entry.tables),
                 )
                 for entry in catalogue
             )

@@ -3,7 +3,7 @@
 import asyncio
 import hashlib
 import secrets
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
 from typing import Annotated, Any, Final, TypeVar
 
 from fastapi import APIRouter, Depends, Header, Query, Request
@@ -14,6 +14,7 @@ from starlette.responses import Response
 from graphs.catalogue import Entry
 from graphs.principals import Principal
 from graphs.problems import BadRequest, problem, request_id_of
+from graphs.routes.server_sent import block, streamed
 from graphs.schema import Accepted, Plan, PlannedTask, WebhookSecret
 from graphs.steps import CapabilitySteps, uses_of
 from models.core.errors import UnknownAsset
@@ -29,7 +30,6 @@ Found = TypeVar("Found")
 
 SCOPE: Final = "workflow"
 TASKS: Final = "/api/v1/task"
-HEARTBEAT_S: Final = 15.0
 MAX_WAIT_S: Final = 60.0
 MAX_KEY_CHARACTERS: Final = 255
 
@@ -52,13 +52,9 @@ def task_routes(engine: Engine, steps: CapabilitySteps, admit: Admit) -> APIRout
         dry_run: bool = False,
     ) -> Response:
         """Accept a graph of tasks; with `dry_run`, only tell its order and what it may take."""
-        try:
-            check(spec, steps.services())
-        except InvalidGraph as error:
-            found = [{"pointer": f.pointer, "detail": f.detail} for f in error.faults]
-            return problem(error, request_id_of(request), errors=found)
-        for task in spec.tasks:
-            caller.require(steps.scope_of(task.uses))
+        refused = refusal_of(spec, steps, caller, request)
+        if refused is not None:
+            return refused
         if dry_run:
             return JSONResponse(plan_of(spec, steps).model_dump(mode="json"))
         return await accept(engine, spec, caller, request_id_of(request), key, wait)
@@ -110,9 +106,7 @@ def _event_routes(engine: Engine, admitted: Any) -> APIRouter:  # noqa: ANN401 -
             raise BadRequest("Last-Event-ID is the number of an event")
         known(await engine.status(task_id, caller.owner), task_id)
         after = -1 if last_event_id is None else int(last_event_id)
-        lines = server_sent(engine.events(task_id, caller.owner, after))
-        headers = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
-        return StreamingResponse(lines, media_type="text/event-stream", headers=headers)
+        return streamed(_blocks(engine.events(task_id, caller.owner, after)))
 
     @router.get("/api/v1/webhook-secret")
     async def webhook_secret(caller: Caller) -> WebhookSecret:
@@ -120,6 +114,24 @@ def _event_routes(engine: Engine, admitted: Any) -> APIRouter:  # noqa: ANN401 -
         return WebhookSecret(secret=await engine.webhook_secret(caller.owner))
 
     return router
+
+
+def refusal_of(
+    spec: Spec, steps: CapabilitySteps, caller: Principal, request: Request
+) -> Response | None:
+    """Everything that is wrong with a graph, with a JSON pointer each.
+
+    Raises:
+        Forbidden: The key does not cover what the graph uses.
+    """
+    try:
+        check(spec, steps.services())
+    except InvalidGraph as error:
+        found = [{"pointer": f.pointer, "detail": f.detail} for f in error.faults]
+        return problem(error, request_id_of(request), errors=found)
+    for task in spec.tasks:
+        caller.require(steps.scope_of(task.uses))
+    return None
 
 
 async def accept(
@@ -154,15 +166,23 @@ async def accept_call(
     trace_id: str,
     key: str | None,
 ) -> JSONResponse:
-    """Make one call a task with the call's result as its output `result`."""
+    """Make one call a task with the call's result as its output `result`.
+
+    Raises:
+        CapabilityError: It would take more than is accepted.
+    """
+    told = None if entry.estimate is None else entry.estimate(body).model_dump(mode="json")
     arguments = body.model_dump(mode="json", exclude_unset=True)
     # By reference, since the words of a prompt may look like an expression.
     given: dict[str, JsonValue] = {n: f"${{{{ inputs.body.{n} }}}}" for n in arguments}
     task = Task(id=entry.name, uses=uses_of(entry), arguments=given)
     outputs: dict[str, JsonValue] = {"result": f"${{{{ tasks.{entry.name}.outputs }}}}"}
     spec = Spec(name=uses_of(entry), inputs={"body": arguments}, tasks=(task,), outputs=outputs)
-    answer = await accept(engine, spec, caller, trace_id, key)
-    answer.headers["Preference-Applied"] = "respond-async"
+    run_id = run_id_of(caller.owner, key)
+    await engine.submit(contract.Request(run_id, caller.owner, spec, trace_id))
+    answer = located(run_id, told)
+    if not entry.durable:
+        answer.headers["Preference-Applied"] = "respond-async"
     return answer
 
 
@@ -178,9 +198,9 @@ def accepted(run_id: str) -> Accepted:
     return Accepted(id=run_id, url=f"{TASKS}/{run_id}", events_url=f"{TASKS}/{run_id}/events")
 
 
-def located(run_id: str) -> JSONResponse:
-    """202 with the place of the task."""
-    body = accepted(run_id)
+def located(run_id: str, estimate: dict[str, JsonValue] | None = None) -> JSONResponse:
+    """202 with the place of the task, and what it will take."""
+    body = accepted(run_id).model_copy(update={"estimate": estimate})
     return JSONResponse(body.model_dump(mode="json"), 202, {"Location": body.url})
 
 
@@ -205,24 +225,9 @@ async def _ends(engine: Engine, run_id: str, owner: str, wait_s: float) -> bool:
     return True
 
 
-async def server_sent(events: AsyncIterator[Event]) -> AsyncIterator[str]:
-    """Events as lines of text, with a comment now and then so that proxies keep the line open."""
-    coming: asyncio.Task[Event] | None = None
-    try:
-        while True:
-            coming = coming or asyncio.ensure_future(anext(events))
-            done, _ = await asyncio.wait({coming}, timeout=HEARTBEAT_S)
-            if not done:
-                yield ": still here\n\n"
-                continue
-            try:
-                event, coming = coming.result(), None
-            except StopAsyncIteration:
-                return
-            yield f"id: {event.number}\nevent: {event.name}\ndata: {event.model_dump_json()}\n\n"
-    finally:
-        if coming is not None:
-            coming.cancel()
+async def _blocks(events: AsyncIterator[Event]) -> AsyncGenerator[str, None]:
+    async for event in events:
+        yield block(event.name, event.model_dump_json(), event.number)
 
 
 def plan_of(spec: Spec, steps: CapabilitySteps) -> Plan:

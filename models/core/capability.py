@@ -5,7 +5,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Protocol, TypeVar
 
-from pydantic import BaseModel, JsonValue
+from pydantic import BaseModel, JsonValue, SecretStr
 
 from models.core.artifacts import ArtifactStore
 from models.core.errors import Cancelled
@@ -22,6 +22,10 @@ def _never() -> bool:
 
 
 def _silent(_fraction: float, _stage: str) -> None:
+    return None
+
+
+def _unseen(_content: bytes, _media_type: str) -> None:
     return None
 
 
@@ -46,12 +50,14 @@ class Run:
         request_id: Correlates logs, results and replies.
         cancelled: True once nobody waits for the answer; cheap, may be polled often.
         progress: Takes a fraction 0-1 and the name of the stage.
+        preview: Takes an unfinished result as a small file, and its media type.
     """
 
     owner: str = LOCAL_OWNER
     request_id: str = "-"
     cancelled: Callable[[], bool] = field(default=_never, repr=False)
     progress: Callable[[float, str], None] = field(default=_silent, repr=False)
+    preview: Callable[[bytes, str], None] = field(default=_unseen, repr=False)
 
     def check(self) -> None:
         """Stop here if nobody waits for the answer.
@@ -81,6 +87,7 @@ class Setup:
         cache_dir: Local folder for what can be computed again.
         data_dir: Local folder for what must last.
         options: The capability's own settings, validated by itself.
+        secrets: Keys of providers by name; never logged.
     """
 
     store: ArtifactStore
@@ -88,6 +95,7 @@ class Setup:
     cache_dir: Path
     data_dir: Path
     options: Mapping[str, JsonValue] = field(default_factory=dict)
+    secrets: Mapping[str, SecretStr] = field(default_factory=dict)
 
 
 class Capability(Protocol[RequestT, ResultT]):

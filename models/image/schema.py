@@ -1,5 +1,6 @@
 """What the image capability takes and gives: the contract of its route and its workflow step."""
 
+from collections.abc import Mapping
 from typing import Annotated, Literal
 
 from pydantic import Field, field_validator, model_validator
@@ -13,15 +14,23 @@ MAX_IMAGES = 4
 MAX_OBJECTS = 8
 MIN_SIDE_PX, MAX_SIDE_PX = 64, 2048
 MAX_SEED = 2**31
+MAX_STEPS, MAX_ADAPTERS = 150, 4
+MAX_BASE64_CHARACTERS = 32 * 2**20
 
 Hex = Annotated[str, Field(pattern=r"^#[0-9a-f]{6}$", description="sRGB colour, `#rrggbb`")]
 Unit = Annotated[float, Field(ge=0, le=1)]
-Format = Literal["png", "jpeg", "ultrahdr", "avif", "exr"]
+Format = Literal["png", "jpeg", "ultrahdr", "avif", "avif-hdr", "exr", "glb", "mp4"]
 StyleName = Literal[
     "photo", "studio", "clay", "noir", "golden-hour", "moonlight", "pastel", "vivid", "toy",
     "porcelain", "gilded", "crystal", "vintage",
 ]  # fmt: skip
-ModelName = Literal["scene"]
+BackendName = Literal["scene", "diffusers", "stylegan3", "openai"]
+BackendChoice = Literal["auto", "scene", "diffusers", "stylegan3", "openai"]
+ModelName = Annotated[
+    str,
+    Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*(/[A-Za-z0-9][A-Za-z0-9._-]*)?$", max_length=200),
+]
+SchedulerName = Literal["ddim", "euler", "euler-a", "dpm++2m", "dpm++2m-karras", "unipc", "heun"]
 Quality = Literal["draft", "standard", "high"]
 LightName = Literal["sun", "sky", "studio", "sunset", "night"]
 
@@ -88,12 +97,49 @@ class Scene(Value):
         return self
 
 
+class Motion(Value):
+    """What moves in a film, or in an animated GLB; the end meets the beginning."""
+
+    kind: Literal["turntable", "light", "objects"] = Field(
+        "turntable", description="everything turns, the light wanders, or each object turns"
+    )
+    seconds: float = Field(4.0, ge=0.5, le=20)
+    fps: int = Field(24, ge=4, le=60)
+
+    @property
+    def frames(self) -> int:
+        """Number of frames of a film."""
+        return max(2, round(self.seconds * self.fps))
+
+
 class MappedWord(Value):
     """A word outside the vocabulary and the known one that was used for it."""
 
     word: str
     used: str
     similarity: float
+
+
+class SourceImage(Value):
+    """A picture to start from: an asset of the caller's, or the file itself."""
+
+    asset_id: str | None = Field(None, pattern=r"^[0-9a-f]{64}$")
+    base64: str | None = Field(None, max_length=MAX_BASE64_CHARACTERS, repr=False)
+
+    @model_validator(mode="after")
+    def _one_of_both(self) -> "SourceImage":
+        if (self.asset_id is None) == (self.base64 is None):
+            raise ValueError("give either asset_id or base64")
+        return self
+
+
+class Adapter(Value):
+    """A LoRA to add to the model's weights, for this request alone."""
+
+    name: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$", max_length=100)] = Field(
+        description="of an installed adapter, or the asset id of a fine-tune"
+    )
+    weight: float = Field(1.0, ge=-4, le=4)
 
 
 class ImageRequest(Value):
@@ -106,12 +152,38 @@ class ImageRequest(Value):
     )
     scene: Scene | None = Field(None, description="drawn instead of the prompt where given")
     style: StyleName = Field("photo", description="see /api/v1/image/styles")
-    model: ModelName = Field("scene", description="see /api/v1/image/models")
+    backend: BackendChoice = Field(
+        "scene", description="kind of model; `auto` finds the one that has the `model`"
+    )
+    model: ModelName | None = Field(None, description="see /api/v1/image/models")
     size: str = Field("512x512", pattern=r"^\d{1,5}x\d{1,5}$", description="width x height, pixels")
     n: int = Field(1, ge=1, le=MAX_IMAGES)
     seed: int | None = Field(None, ge=0, lt=MAX_SEED, description="drawn at random if absent")
     format: Format = "png"
     quality: Quality = "standard"
+    negative_prompt: str = Field("", max_length=MAX_PROMPT_CHARACTERS)
+    steps: int | None = Field(None, ge=1, le=MAX_STEPS, description="30 if absent")
+    guidance: float | None = Field(None, ge=0, le=30, description="5 if absent; up to 1 is off")
+    scheduler: SchedulerName | None = Field(None, description="the checkpoint's own if absent")
+    adapters: tuple[Adapter, ...] = Field((), max_length=MAX_ADAPTERS)
+    image: SourceImage | None = Field(None, description="picture to start from")
+    mask: SourceImage | None = Field(
+        None,
+        description="white is painted anew, black is kept; of a mask with transparency, what is so",
+    )
+    strength: float = Field(0.8, gt=0, le=1, description="how far to leave `image`")
+    reproducible: bool = Field(
+        False, description="the bytes do not depend on what else is drawn at the same time"
+    )
+    preview_every: int = Field(0, ge=0, le=MAX_STEPS, description="steps; 0 shows none")
+    priority: int = Field(5, ge=0, le=9, description="0 goes first where room is short")
+    deadline_s: float | None = Field(None, gt=0, le=3600, description="give up after")
+    motion: Motion | None = Field(None, description="of a film (`mp4`) or an animated `glb`")
+    environment: SourceImage | None = Field(
+        None, description="panorama of light, .hdr or .exr, instead of the scene's own"
+    )
+    truncation: float = Field(0.7, ge=0, le=1, description="0 is the mean picture, 1 the widest")
+    class_label: int | None = Field(None, ge=0, description="for generators of several classes")
 
     @field_validator("size")
     @classmethod
@@ -123,9 +195,39 @@ class ImageRequest(Value):
 
     @model_validator(mode="after")
     def _something_to_draw(self) -> "ImageRequest":
-        if not self.prompt.strip() and self.scene is None:
+        if not self.prompt.strip() and self.scene is None and self.backend != "stylegan3":
             raise ValueError("give a prompt, or a scene")
         return self
+
+    @model_validator(mode="after")
+    def _films_move(self) -> "ImageRequest":
+        if self.format == "mp4" and self.motion is None:
+            raise ValueError("a film needs a motion")
+        if self.motion is not None and self.format not in ("mp4", "glb"):
+            raise ValueError("a motion needs the format mp4 or glb")
+        return self
+
+    @model_validator(mode="after")
+    def _scene_is_one_model(self) -> "ImageRequest":
+        if self.backend == "scene" and self.model not in (None, "scene"):
+            raise ValueError("the backend 'scene' has one model, 'scene'; or choose 'auto'")
+        return self
+
+    @model_validator(mode="after")
+    def _mask_has_a_picture(self) -> "ImageRequest":
+        if self.mask is not None and self.image is None:
+            raise ValueError("a mask needs the image that it belongs to")
+        return self
+
+    def foreign_to(self, backend: BackendName) -> tuple[str, ...]:
+        """Fields that were set and have no meaning for a backend, in order."""
+        own = FIELDS_OF.get(backend, frozenset())
+        special = frozenset().union(*FIELDS_OF.values()) - own
+        return tuple(
+            name
+            for name, field in type(self).model_fields.items()
+            if name in special and getattr(self, name) != field.get_default()
+        )
 
     @property
     def width_px(self) -> int:
@@ -136,6 +238,20 @@ class ImageRequest(Value):
     def height_px(self) -> int:
         """Height of each picture."""
         return int(self.size.split("x")[1])
+
+
+FIELDS_OF: Mapping[BackendName, frozenset[str]] = {
+    "scene": frozenset({"scene", "quality", "preview_every", "motion", "environment"}),
+    "diffusers": frozenset(
+        {
+            "negative_prompt", "steps", "guidance", "scheduler", "adapters", "image", "mask",
+            "strength", "reproducible", "preview_every", "priority", "deadline_s",
+        }
+    ),
+    "stylegan3": frozenset({"truncation", "class_label"}),
+    "openai": frozenset({"quality", "image", "mask", "preview_every"}),
+}  # fmt: skip
+"""The request's fields that only some backends know; the others are for all."""
 
 
 class StyleCard(Value):
@@ -150,19 +266,30 @@ class Picture(Value):
 
     asset: Asset
     seed: int
-    scene: Scene
+    scene: Scene | None = Field(None, description="what was drawn, where that is known")
     mapped: tuple[MappedWord, ...] = ()
     ignored: tuple[str, ...] = ()
+
+
+class Cost(Value):
+    """What a provider charges for a result, as far as it says."""
+
+    note: str
+    input_tokens: int | None = None
+    output_tokens: int | None = None
+    usd: float | None = None
 
 
 class ImageResult(Value):
     """The pictures, and how they came to be."""
 
     images: tuple[Picture, ...]
-    model: ModelName
+    backend: BackendName
+    model: str
     style: StyleName
-    weights_sha256: str
-    renderer: str = Field(description="path tracer variant")
-    samples_per_pixel: int
+    weights_sha256: str | None = None
+    renderer: str | None = Field(None, description="path tracer variant")
+    samples_per_pixel: int | None = None
     degraded: tuple[str, ...] = Field((), description="what this machine lacks, and what that cost")
+    cost: Cost | None = Field(None, description="where a provider drew")
     timings_s: dict[str, float]

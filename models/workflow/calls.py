@@ -8,7 +8,7 @@ from typing import Any, Final, Literal, TypeAlias
 from pydantic import JsonValue
 
 from models.core.capability import Value
-from models.core.errors import CapabilityError
+from models.core.errors import CapabilityError, UpstreamUnavailable
 from models.workflow.contract import Event, Failure
 from models.workflow.journal import Entry
 from models.workflow.spec import Spec, Task
@@ -124,6 +124,10 @@ class Overdue(CapabilityError):
     """A time limit passed."""
 
     code, status, title = "overdue", 504, "The time limit passed"
+
+
+class Interrupted(UpstreamUnavailable):
+    """The process that did the work died, which says nothing about the work."""
 
 
 class Poisoned(CapabilityError):

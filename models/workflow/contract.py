@@ -58,6 +58,7 @@ class StepContext:
         epoch: Rises with every executor; a later executor of this step has a greater one.
         fence: To be awaited before an effect; raises once this executor has lost its lease.
         progress: Takes a fraction 0-1 and the name of the stage.
+        preview: Takes what the result looks like so far, and its media type.
     """
 
     owner: str
@@ -69,6 +70,7 @@ class StepContext:
     epoch: int
     fence: Callable[[], Awaitable[None]] = field(default=unfenced, repr=False)
     progress: Callable[[float, str], None] = field(default=lambda _f, _s: None, repr=False)
+    preview: Callable[[bytes, str], None] = field(default=lambda _c, _t: None, repr=False)
 
 
 class Steps(Protocol):
@@ -82,6 +84,7 @@ class Steps(Protocol):
         """Outputs of one call; cancelled when the run is.
 
         Raises:
+            Interrupted: Whoever did the work died; it may be done again.
             CapabilityError: As the capability ended.
         """
         ...
@@ -117,6 +120,7 @@ class ItemStatus(Value):
     finished_at: datetime | None = None
     progress: float = Field(0, ge=0, le=1)
     stage: str = ""
+    preview_url: str | None = Field(None, description="what the result looks like so far")
     memoized: bool = False
     failure: Failure | None = None
 
@@ -130,6 +134,7 @@ class TaskStatus(Value):
     attempts: int = 0
     progress: float = Field(0, ge=0, le=1)
     stage: str = ""
+    preview_url: str | None = Field(None, description="what the result looks like so far")
     started_at: datetime | None = None
     finished_at: datetime | None = None
     memoized: bool = False
@@ -154,6 +159,7 @@ class RunStatus(RunSummary):
     progress: float = Field(ge=0, le=1)
     eta_s: float | None = Field(None, description="seconds left, estimated")
     trace_id: str
+    inputs: dict[str, Json] = {}
     tasks: tuple[TaskStatus, ...]
     outputs: dict[str, Json] = {}
     failure: Failure | None = None

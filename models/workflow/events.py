@@ -87,12 +87,15 @@ def _after(item: ItemStatus, event: Event) -> ItemStatus:
         changes |= {"started_at": item.started_at or event.at, "progress": 0.0, "failure": None}
     if event.name == "task.progress":
         changes |= {"progress": event.data["fraction"], "stage": event.data["stage"]}
+        preview = event.data.get("preview")
+        if isinstance(preview, dict):
+            changes["preview_url"] = preview["url"]
     if event.name in ("task.failed", "task.retrying"):
         changes["failure"] = Failure.model_validate(event.data["failure"])
     if event.name == "task.completed":
         changes |= {"progress": 1.0, "memoized": bool(event.data.get("memoized")), "failure": None}
     if changes["state"] in OVER:
-        changes["finished_at"] = event.at
+        changes |= {"finished_at": event.at, "preview_url": None}
     return item.model_copy(update=changes)
 
 
@@ -119,6 +122,7 @@ def _summed(
         attempts=sum(item.attempts for item in items),
         progress=1.0 if state in OVER else statistics.fmean([i.progress for i in items] or [0.0]),
         stage=next((item.stage for item in items if item.state == "running"), ""),
+        preview_url=next((item.preview_url for item in items if item.preview_url), None),
         started_at=min(starts, default=None),
         finished_at=max(ends, default=None) if state in OVER else None,
         memoized=bool(items) and all(item.memoized for item in items),

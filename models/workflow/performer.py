@@ -7,11 +7,12 @@ from typing import Any, Final
 
 from pydantic import JsonValue
 
-from models.core.errors import CapabilityError, CapacityExceeded, InvalidInput
+from models.core.errors import CapabilityError, CapacityExceeded, InvalidInput, StorageFull
 from models.workflow.calls import (
     Call,
     Expansion,
     History,
+    Interrupted,
     Outcome,
     Overdue,
     Poisoned,
@@ -25,14 +26,14 @@ from models.workflow.expressions import ExpressionError, evaluate, parse, render
 from models.workflow.gate import Gate
 from models.workflow.journal import Journal, StaleEpoch
 from models.workflow.plan import combinations, tasks_read_by
-from models.workflow.progress import Progress
+from models.workflow.progress import Keep, Progress
 from models.workflow.spec import MAX_FAN_OUT, Task
 from models.workflow.values import Memo, Outputs, canonical, memo_key
 
 logger = logging.getLogger(__name__)
 
 MAX_INTERRUPTIONS: Final = 10
-MAX_WAIT_S: Final = 3600.0
+MAX_WAIT_S: Final = 86400.0  # for a place or for room; a film before it may take hours
 TRANSIENT: Final = frozenset({429, 500, 502, 503, 504})
 
 
@@ -151,19 +152,23 @@ class Performer:
 
     async def _attempts(self, call: Call, arguments: Scope, history: History) -> Outcome:
         attempt, failures = history.started - history.waited, history.retried
-        if history.interruptions >= MAX_INTERRUPTIONS:
-            detail = f"{history.interruptions} processes ended while they ran this task"
-            return await self._fail(call, attempt, Poisoned(detail))
-        waited_s = 0.0
+        interruptions, waited_s = history.interruptions, 0.0
         while True:
+            if interruptions >= MAX_INTERRUPTIONS:
+                detail = f"{interruptions} processes ended while they ran this task"
+                return await self._fail(call, attempt, Poisoned(detail))
             attempt += 1
             try:
                 output = await self._once(call, arguments, attempt)
                 return await self._keep(call, arguments, output, attempt)
             except StaleEpoch:
                 raise
-            except CapacityExceeded as error:
-                wait_s = error.retry_after_s or 1.0
+            except Interrupted as error:
+                interruptions += 1
+                wait_s = min(error.retry_after_s or 0.0, 0.5 * interruptions)  # calls wait as well
+            except (CapacityExceeded, StorageFull) as error:
+                # Less and less often, since each time leaves an event.
+                wait_s = max(error.retry_after_s or 1.0, min(60.0, waited_s / 20))
                 waited_s += wait_s
                 if waited_s > MAX_WAIT_S or call.run.is_over_in(wait_s):
                     return await self._fail(call, attempt, error)
@@ -194,7 +199,7 @@ class Performer:
         task, run = call.task, call.run
         async with self._gate.place(run.spec.priority if task.priority is None else task.priority):
             limit_s = call.limit_s
-            progress = Progress(self._journal, call, attempt)
+            progress = Progress(self._journal, call, attempt, self._keeper(run.payload.owner))
             context = StepContext(
                 owner=run.payload.owner,
                 run_id=run.run_id,
@@ -205,6 +210,7 @@ class Performer:
                 epoch=self._epoch,
                 fence=self._fence,
                 progress=progress.tell,
+                preview=progress.show,
             )
             await self._write(call, "task.started", attempt)
             try:
@@ -219,6 +225,9 @@ class Performer:
                 raise Overdue(detail) from error
             finally:
                 await progress.stop()
+
+    def _keeper(self, owner: str) -> Keep:
+        return lambda content, media_type: self._outputs.keep_preview(content, media_type, owner)
 
     async def _keep(self, call: Call, arguments: Scope, output: JsonValue, attempt: int) -> Outcome:
         owner = call.run.payload.owner

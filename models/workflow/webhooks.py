@@ -33,6 +33,7 @@ SECRET_PREFIX: Final = "whsec_"  # noqa: S105 - not a secret itself
 BACKOFF_S: Final = (5, 300, 1800, 7200, 18000, 36000, 50400, 72000, 86400)
 CLAIM_S: Final = 90.0
 BATCH: Final = 16
+LARGE: Final = frozenset({"output", "preview"})  # of an event; a message names the task instead
 
 
 def post_nowhere(_url: str, _headers: Mapping[str, str], _body: bytes) -> None:
@@ -66,7 +67,7 @@ def message_of(entry: Entry, number: int, now: float) -> dict[str, object]:
     """The row of a delivery."""
     assert entry.webhook is not None  # noqa: S101 - it is wanted
     data = {"task_id": entry.run_id, "number": number, "task": entry.task, "item": entry.item}
-    details = {name: value for name, value in (entry.data or {}).items() if name != "output"}
+    details = {name: value for name, value in (entry.data or {}).items() if name not in LARGE}
     body = {
         "type": entry.name,
         "timestamp": datetime.fromtimestamp(now, UTC).isoformat(),

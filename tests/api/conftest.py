@@ -1,14 +1,18 @@
 """The gateway's routes over ASGI: no Ray, no sockets."""
 
-from collections.abc import AsyncIterator, Callable, Mapping
+import asyncio
+import threading
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
 from pydantic import BaseModel
 
 from deployments.replica import ReplicaReport
+from deployments.signs import Signs
 from graphs.calls import Calls, DeploymentState, ScalingState
 from graphs.catalogue import Entry
 from graphs.gateway import build_api
@@ -45,6 +49,29 @@ class InProcess:
         except CapabilityError as error:
             return error
 
+    async def follow(
+        self, entry: Entry, request: BaseModel, owner: str, request_id: str
+    ) -> AsyncGenerator[object, None]:
+        self.runs += 1
+        if self.failures:
+            raise self.failures.pop(0)
+        left, signs = threading.Event(), Signs()
+        run = Run(owner, request_id, left.is_set, signs.progress, signs.preview)
+        given = entry.request.model_validate(request)
+        work = asyncio.ensure_future(asyncio.to_thread(self._answer, given, run))
+        try:
+            async for sign in signs.until(work):
+                yield sign
+            yield await work
+        finally:
+            left.set()
+
+    def _answer(self, request: Any, run: Run) -> object:
+        try:
+            return self.probe.run(request, run)
+        except CapabilityError as error:
+            return error
+
     async def report(self, name: str) -> ReplicaReport:
         if self.failures:
             raise self.failures.pop(0)
@@ -65,12 +92,13 @@ class Api:
     backend: InProcess
     max_body_bytes: int = 4096
     engine: Engine | None = None
+    catalogue: tuple[Entry, ...] = (PROBE,)
 
     def client(
         self, keys_file: Path | None = None, peer: str = "127.0.0.1", host: str = "localhost"
     ) -> httpx.AsyncClient:
         app = build_api(
-            (PROBE,),
+            self.catalogue,
             Calls(self.backend),
             self.store,
             Doorkeeper(keys_file, ("localhost", "127.0.0.1", "[::1]")),

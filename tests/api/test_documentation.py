@@ -12,7 +12,7 @@ from ray.serve.schema import ServeDeploySchema
 from graphs import __version__
 from graphs.app import GATEWAY, ORCHESTRATOR
 from graphs.calls import Calls
-from graphs.catalogue import CATALOGUE
+from graphs.catalogue import CATALOGUE, by_deployment
 from graphs.gateway import build_api, describe_api
 from graphs.orchestra import RemoteEngine
 from graphs.principals import Doorkeeper
@@ -62,7 +62,7 @@ def test_the_configuration_is_valid_and_names_every_deployment() -> None:
     settings = Settings(**application["args"])
     named = {deployment["name"] for deployment in application["deployments"]}
 
-    assert named == {GATEWAY, ORCHESTRATOR, *(entry.name for entry in CATALOGUE)}
+    assert named == {GATEWAY, ORCHESTRATOR, *by_deployment(CATALOGUE)}
     assert set(settings.resources) <= named
     assert all("ray_actor_options" not in d for d in application["deployments"])
 

@@ -1,5 +1,6 @@
 """The routes of the autoscaler, the command, and the policy that Serve's controller calls."""
 
+import time
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -181,12 +182,24 @@ def test_a_node_survives_its_way_as_a_number() -> None:
 def test_work_counts_what_is_in_hand() -> None:
     work = Work()
     before = work.busy_s()
-    with work:
+    with work.piece():
         during = work.busy_s()
 
     assert before == 0
     assert 0 < during <= work.busy_s() < 1
     assert work.service_s == work.busy_s()
+
+
+def test_pieces_done_side_by_side_share_their_time() -> None:
+    work = Work()
+    with work.piece():
+        time.sleep(0.05)
+        with work.piece():
+            time.sleep(0.05)
+        first = work.service_s
+
+    assert work.busy_s() >= 0.1
+    assert first == pytest.approx(0.025, abs=0.02)
 
 
 def decision(target: int, minute: int) -> ScalingDecision:

@@ -3,6 +3,7 @@
 import asyncio
 import json
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,14 @@ from tests.api.test_errors import assert_problem
 from tests.probe import PROBE
 
 ORCHESTRATE = "/api/v1/orchestrate"
+LONG = replace(
+    PROBE,
+    name="probe_long",
+    deployment="probe",
+    route="/api/v1/probe/long",
+    durable=True,
+    tables={},
+)
 
 
 def probe(name: str, **more: object) -> dict[str, Any]:
@@ -37,7 +46,7 @@ SPEC: dict[str, Any] = {
 
 @pytest.fixture
 async def tasks(api: Api, tmp_path: Path) -> AsyncIterator[Api]:
-    steps = CapabilitySteps((PROBE,), Calls(api.backend))
+    steps = CapabilitySteps((PROBE, LONG), Calls(api.backend))
     options = EngineOptions(tmp_path / "runs.db", min_free_bytes=0)
     engine = DurableEngine(options, steps, api.store, lambda: None)
     await engine.start()
@@ -189,6 +198,19 @@ async def test_a_call_can_become_a_task(http: httpx.AsyncClient) -> None:
     assert task["state"] == "completed"
     kept = await http.get(task["outputs"]["result"]["asset"]["url"])
     assert kept.text == "not ${{ an.expression }}"
+
+
+async def test_what_takes_long_is_a_task_unasked(tasks: Api) -> None:
+    tasks.catalogue = (PROBE, LONG)
+    async with tasks.client() as client:
+        answer = await client.post("/api/v1/probe/long", json={"keep": "film"})
+        await client.get(answer.json()["events_url"])
+        task = (await client.get(answer.headers["location"])).json()
+
+    assert answer.status_code == 202
+    assert answer.headers["location"] == answer.json()["url"]
+    assert "preference-applied" not in answer.headers
+    assert task["outputs"]["result"]["asset"]["filename"] == "probe.txt"
 
 
 async def test_a_key_must_cover_what_the_graph_uses(tasks: Api, tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import hashlib
 import time
 from collections.abc import Mapping
 from typing import Any
@@ -12,8 +13,11 @@ from hypothesis import strategies as st
 from pydantic import JsonValue
 
 from models.core.errors import CapacityExceeded, InvalidInput, UpstreamUnavailable
+from models.workflow.calls import Interrupted
 from models.workflow.contract import Service, StepContext
+from models.workflow.events import task_statuses
 from models.workflow.interpreter import RunFailed
+from models.workflow.spec import Spec
 from tests.unit.workflow.memory import Crash, Machine, failing
 from tests.unit.workflow.test_validation import echo, graphs
 
@@ -191,6 +195,46 @@ async def test_progress_is_told_and_the_ending_is_the_last_word(machine: Machine
 
     assert machine.journal.names() == ["task.started", "task.progress", "task.completed"]
     assert machine.journal.events[1].data == {"fraction": 0.5, "stage": "half"}
+
+
+async def test_a_preview_is_seen_until_the_end(machine: Machine) -> None:
+    large = bytes(range(256)) * 200
+
+    async def show(arguments: Mapping[str, JsonValue], context: StepContext) -> JsonValue:
+        context.progress(0.5, "drawing")
+        context.preview(large if context.task_id == "b" else b"half", "image/png")
+        await asyncio.sleep(0.05)
+        return {}
+
+    machine.steps.work = {"a": show, "b": show}
+    spec = graph(echo("a"), echo("b"))
+    await machine.run(spec)
+
+    before = [event for event in machine.journal.events if event.name != "task.completed"]
+    during = {t.id: t for t in task_statuses(Spec.model_validate(spec), before, {})}
+    after = task_statuses(Spec.model_validate(spec), machine.journal.events, {})
+    assert during["a"].preview_url == "data:image/png;base64,aGFsZg=="
+    assert during["b"].preview_url == f"/assets/{hashlib.sha256(large).hexdigest()}"
+    assert [task.preview_url for task in after] == [None, None]
+
+
+async def test_a_death_elsewhere_is_no_attempt_of_the_caller(machine: Machine) -> None:
+    machine.steps.work["a"] = failing(Interrupted("gone"), Interrupted("gone"))
+
+    outputs = await machine.run(graph(echo("a"), outputs={"n": "${{ tasks.a.outputs.attempt }}"}))
+
+    assert outputs == {"n": 3}
+    assert machine.journal.names().count("task.retrying") == 0
+
+
+async def test_a_task_that_kills_whoever_does_it_is_given_up(machine: Machine) -> None:
+    machine.steps.work["a"] = failing(*[Interrupted("gone")] * 20)
+
+    with pytest.raises(RunFailed) as failed:
+        await machine.run(graph(echo("a")))
+
+    assert failed.value.failure.code == "poisoned"
+    assert len(starts(machine)) == 10
 
 
 async def test_a_result_is_remembered_where_the_service_repeats_itself(machine: Machine) -> None:
