@@ -53,7 +53,7 @@ def test_one_bad_request_does_not_spoil_the_others(forecaster, coin):
     )
 
     assert isinstance(short, InvalidInput)
-    assert "short history" in good.degraded[0]
+    assert any("short history" in word for word in good.degraded)
 
 
 def test_long_horizons_need_no_long_history(forecaster, coin):

