@@ -3,10 +3,11 @@
 import logging
 import pkgutil
 from collections.abc import Mapping
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from models.core.capability import ModelCard, Run, Setup
 from models.core.errors import ModelUnavailable
+from models.image.fine_tune import FineTuneRequest, FineTuneResult
 from models.image.schema import BackendName, ImageRequest, ImageResult
 
 logger = logging.getLogger(__name__)
@@ -15,9 +16,9 @@ logger = logging.getLogger(__name__)
 class Backend(Protocol):
     """A family of models that draws what an `ImageRequest` says.
 
-    The constructor takes the capability's `Setup` and is cheap: importing the module, building the
-    backend and asking for its cards must not import a deep-learning library. `run` is called from
-    several threads at once.
+    The constructor takes the capability's `Setup`. Weights that not every request needs are loaded
+    by the first one that does: the service must start fast. `run` is called from several threads at
+    once.
     """
 
     name: BackendName
@@ -35,8 +36,24 @@ class Backend(Protocol):
         ...
 
 
+@runtime_checkable
+class Teacher(Protocol):
+    """A backend whose models can be taught."""
+
+    def fine_tune(self, request: FineTuneRequest, run: Run) -> FineTuneResult:
+        """Teach a model a subject.
+
+        Raises:
+            CapabilityError: What the caller can act on.
+        """
+        ...
+
+
 BACKENDS: Mapping[BackendName, str] = {
     "scene": "models.image.scene_backend:SceneBackend",
+    "diffusers": "models.image.diffusion.backend:DiffusersBackend",
+    "stylegan3": "models.image.stylegan3.backend:StyleGan3Backend",
+    "openai": "models.image.openai.backend:OpenAIBackend",
 }
 """`module:class` of every backend; the first one draws what names no other."""
 
@@ -72,6 +89,17 @@ class Backends:
             if any(card.name == request.model for card in backend.cards()):
                 return backend
         raise ModelUnavailable(f"no model {request.model!r}; see /api/v1/image/models")
+
+    def teacher(self) -> Teacher:
+        """The backend that fine-tunes.
+
+        Raises:
+            ModelUnavailable: There is none.
+        """
+        for backend in self._backends.values():
+            if isinstance(backend, Teacher):
+                return backend
+        raise ModelUnavailable("no backend of this service can be taught")
 
     def _named(self, name: BackendName) -> Backend:
         try:
