@@ -134,6 +134,8 @@ def walk_forward(
     Raises:
         InvalidInput: The stride shares a divisor with 24, or history or origins are too few.
     """
+    if market is not None and market.interval != candles.interval:
+        raise InvalidInput(f"market has {market.interval} bars; expected {candles.interval}")
     origins = choose_origins(candles, start_ms, end_ms, stride, horizons)
     shipped = scale_models or ScaleModels()
     chosen = list(dict.fromkeys("blend" if name == "auto" else name for name in models))
@@ -230,7 +232,8 @@ def _block(
     known, end = int(rows[0]) + 1, int(rows[-1]) + 1
     if name == "walk":
         return known_shapes(truth, rows, knots, YARDSTICK_WINDOW[interval])
-    scales = models.scales(name, candles.part(0, end), known)[:, :count]
+    since = max(0, known - WINDOW[interval] - int(knots[-1]) - 1)
+    scales = models.scales(name, candles.part(0, end), known, since)[:, :count]
     ratios = truth[:end] / scales
     if name == "garch":
         shapes = known_shapes(ratios, rows, knots, YARDSTICK_WINDOW[interval])

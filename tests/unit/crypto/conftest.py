@@ -8,9 +8,13 @@ import pytest
 from models.core.capability import Setup
 from models.core.errors import CapabilityError, InvalidInput
 from models.core.local_store import LocalArtifactStore
+from models.crypto.candles import Candles
 from models.crypto.forecast import Forecast, Forecaster, ForecastQuery
 from models.crypto.model import CryptoModel
 from models.crypto.quantiles import Quantiles
+from models.crypto.scale_models import ScaleModels
+from models.crypto.training import fit_pool
+from tests.unit.crypto.drawn_market import market
 
 NOW_S = 1_780_000_000.0  # 2026-05-28 20:26:40 UTC
 HOUR_MS = 3_600_000
@@ -100,3 +104,15 @@ def bars(count: int, end_s: float = NOW_S, seed: int = 1) -> list[list[float]]:
     opens_at = last_ms - HOUR_MS * np.arange(count)[::-1]
     rows = [opens_at, closes, closes * 1.001, closes * 0.999, closes, np.ones(count)]
     return np.column_stack(rows).tolist()
+
+
+@pytest.fixture(scope="session")
+def coin() -> Candles:
+    return market("AAA", 4200, 1)
+
+
+@pytest.fixture(scope="session")
+def trained() -> ScaleModels:
+    hours = fit_pool([market("BBB", 3000, 2), market("CCC", 3000, 3)])
+    days = fit_pool([market("BBB", 700, 4, "1d"), market("CCC", 700, 5, "1d")])
+    return ScaleModels(pools={"1h": hours, "1d": days}, members={})
