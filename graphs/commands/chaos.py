@@ -55,7 +55,7 @@ def run(options: argparse.Namespace) -> int:
             url, pid = stack.enter_context(started(ledger.url, options.runs_url))
         verdict = asyncio.run(_break(options, url, pid, ledger))
     if options.json:
-        say(json.dumps(dict(verdict.rows())))
+        say(json.dumps({name: float(value) for name, value in verdict.rows()}))
     else:
         for name, value in verdict.rows():
             say(f"| {name} | {value} |")

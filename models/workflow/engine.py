@@ -106,7 +106,7 @@ class DurableEngine:
         self._memo = SqlMemo(self._database)
         self._dispatcher = Dispatcher(self._database, post)
         self._registry = Registry(self._database, self._lease.epoch)
-        self._intake = Intake(self._begin)
+        self._intake = Intake(self._begin, lambda: self._registry.is_busy)
         self._active: set[str] = set()
         self._idle: frozenset[str] = frozenset()
         self._background: list[asyncio.Task[None]] = []
