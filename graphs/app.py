@@ -80,6 +80,7 @@ def _bind(name: str, entry: Entry, settings: Settings, use_gpus: bool) -> Applic
         data_dir=settings.state_dir / name,
         num_gpus=num_gpus,
         options=settings.options.get(name, {}),
+        secrets=settings.secrets.get(name, {}),
         threads=share.threads,
     )
     options = {"num_cpus": share.num_cpus, "num_gpus": num_gpus}

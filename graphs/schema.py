@@ -107,6 +107,7 @@ class Accepted(Value):
     state: Literal["accepted"] = "accepted"
     url: str
     events_url: str
+    estimate: dict[str, JsonValue] | None = Field(None, description="where one can be made")
 
 
 class PlannedTask(Value):

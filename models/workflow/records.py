@@ -50,6 +50,7 @@ def described(known: Known, events: Sequence[Event], services: Mapping[str, Serv
         progress=1.0 if state == "completed" else progress_of(tasks, services),
         eta_s=None if state in FINAL else round(eta_s(tasks, order, services, now), 2),
         trace_id=payload.trace_id,
+        inputs=spec.inputs,
         tasks=tasks,
         outputs=outputs if isinstance(outputs, dict) else {},
         failure=Failure.model_validate(failure) if failure else None,
