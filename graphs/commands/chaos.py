@@ -12,7 +12,7 @@ from typing import Final
 from graphs.chaos.ledger import Ledger
 from graphs.chaos.load import Load, orders
 from graphs.chaos.schedule import Fault, Role, plan
-from graphs.chaos.service import started
+from graphs.chaos.service import NotStarted, started
 from graphs.chaos.verdict import Verdict, judge
 from graphs.chaos.victims import Victims
 from graphs.commands.failure import Failure
@@ -46,6 +46,13 @@ def run(options: argparse.Namespace) -> int:
     """Break, wait for what was accepted, judge; status 1 if a promise was broken."""
     if (options.url is None) != (options.pid is None):
         raise Failure("give --url and --pid together, or neither to break a service of its own")
+    try:
+        return _run(options)
+    except NotStarted as error:
+        raise Failure(str(error)) from error
+
+
+def _run(options: argparse.Namespace) -> int:
     with ExitStack() as stack:
         ledger = Ledger(options.ledger_port)
         stack.callback(ledger.close)
