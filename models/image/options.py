@@ -25,6 +25,7 @@ class OpenAIOptions(Value):
     timeout_s: float = Field(180.0, gt=0, le=900)
     usd_per_million_tokens: tuple[float, float] | None = None
 
+
 SDXL = "stabilityai/stable-diffusion-xl-base-1.0"
 
 HubId = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*/[A-Za-z0-9][A-Za-z0-9._-]*$")]
