@@ -14,9 +14,8 @@ from typing import Any, Final
 
 import yaml
 
-from graphs.chaos.drill import NAME
-
 REPOSITORY: Final = Path(__file__).resolve().parents[2]
+NAME: Final = "drill"
 START_LIMIT_S: Final = 240.0
 OWN: Final = ("gateway", "orchestrator")
 READY: Final = "Ctrl-C"
