@@ -32,6 +32,7 @@ from models.workflow.checkpoints import (
     configuration,
     hand_over,
     hand_over_one,
+    hasten_takeovers,
     payload_of,
     refuse_pickles,
 )
@@ -127,6 +128,7 @@ class DurableEngine:
         self._dbos = DBOS(
             config=configuration(self._database, self._checkpoints, self._lease.executor_id)
         )
+        hasten_takeovers(self._dbos)
 
         async def dag(payload: dict[str, Any]) -> dict[str, JsonValue]:
             return await self._execute(payload)
