@@ -4,9 +4,11 @@ import argparse
 import asyncio
 import json
 import shlex
+import signal
 import subprocess
 import time
 from contextlib import ExitStack
+from types import FrameType
 from typing import Final
 
 from graphs.chaos.ledger import Ledger
@@ -46,10 +48,15 @@ def run(options: argparse.Namespace) -> int:
     """Break, wait for what was accepted, judge; status 1 if a promise was broken."""
     if (options.url is None) != (options.pid is None):
         raise Failure("give --url and --pid together, or neither to break a service of its own")
+    signal.signal(signal.SIGTERM, _leave)  # so that nothing of ours stays behind
     try:
         return _run(options)
     except NotStarted as error:
         raise Failure(str(error)) from error
+
+
+def _leave(number: int, _frame: FrameType | None) -> None:
+    raise SystemExit(128 + number)
 
 
 def _run(options: argparse.Namespace) -> int:
