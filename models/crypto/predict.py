@@ -4,7 +4,7 @@ import hashlib
 import threading
 import time
 from collections import OrderedDict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from concurrent.futures import Future
 from dataclasses import dataclass, replace
 
@@ -27,7 +27,7 @@ from models.crypto.sources.market import Found
 CACHED = 2048
 BATCH = 64
 """Forecasts made between two looks at whether the caller is still there."""
-MADE_LEVELS = tuple(np.round(np.concatenate([[0.01], LEVELS, [0.99]]), 4).tolist())
+MIDDLE = (0.5,)
 STALE_STEPS = 2.0
 _SYMBOL: TypeAdapter[str] = TypeAdapter(Symbol)
 
@@ -137,7 +137,6 @@ class Predictor:
             *(whose, series.digest if kind == "request" else ""),
             *(request.last_step, request.model, request.paths, request.paths and request.seed),
             beside.last_open_ms if beside else None,
-            levels_beyond(request.levels),
         )
         candles = self._finder.candles(series)
         market = self._finder.candles(beside) if beside else None
@@ -197,12 +196,11 @@ class Predictor:
     def _make(
         self, request: PredictRequest, jobs: dict[str, Job]
     ) -> dict[str, Served | CapabilityError]:
-        levels = tuple(sorted({*MADE_LEVELS, *levels_beyond(request.levels)}))
         queries = [
             ForecastQuery(
                 job.candles,
                 horizon_steps=request.last_step,
-                levels=levels,
+                levels=MIDDLE,  # every other level is read from the curve
                 model=request.model,
                 paths=request.paths,
                 seed=request.seed,
@@ -308,11 +306,6 @@ def ageing(found: Found) -> tuple[str, ...]:
     ):
         said.append(f"the last candle closed {provenance.age_s / 3600:.1f} h ago: steps count on")
     return tuple(said)
-
-
-def levels_beyond(levels: Sequence[float]) -> tuple[float, ...]:
-    """Levels that are not made anyway."""
-    return tuple(level for level in levels if level not in MADE_LEVELS)
 
 
 def refused(symbol: str, error: CapabilityError) -> Refused:
