@@ -230,7 +230,8 @@ def _block(
     known, end = int(rows[0]) + 1, int(rows[-1]) + 1
     if name == "walk":
         return known_shapes(truth, rows, knots, YARDSTICK_WINDOW[interval])
-    scales = models.scales(name, candles.part(0, end), known)[:, :count]
+    since = max(0, known - WINDOW[interval] - int(knots[-1]) - 1)
+    scales = models.scales(name, candles.part(0, end), known, since)[:, :count]
     ratios = truth[:end] / scales
     if name == "garch":
         shapes = known_shapes(ratios, rows, knots, YARDSTICK_WINDOW[interval])

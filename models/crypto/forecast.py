@@ -1,19 +1,35 @@
 """Forecasts of one coin or many: what a request may ask and what it gets."""
 
+import logging
+import threading
+from collections import OrderedDict
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+import numpy as np
+
 from models.core.errors import CapabilityError, InvalidInput, ModelUnavailable
 from models.crypto.candles import Candles, FloatArray, IntArray, Interval
+from models.crypto.fitted import Fitted, fit
+from models.crypto.paths import draw_paths
 from models.crypto.quantiles import Quantiles
+from models.crypto.scale_models import WEIGHTS as WEIGHTS
+from models.crypto.scale_models import ScaleModels, ScaleName
 
-WEIGHTS = Path(__file__).parent / "weights"
 ModelName = Literal["auto", "har", "lstm", "patch", "garch", "blend"]
 MAX_HORIZON: dict[Interval, int] = {"1h": 168, "1d": 30}
 MIN_BARS = 200
 MAX_PATHS = 10_000
+DEFAULT: dict[Interval, ScaleName] = {"1h": "blend", "1d": "har"}
+"""What `auto` takes: the best on a validation span before the reported one."""
+FITS_KEPT = 1024
+"""Fits of the last bars of so many coins: some 60 kB each."""
+SHORT = {"1h": 1500, "1d": 400}
+"""Bars below which the pooled coefficients decide most."""
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, eq=False)
@@ -98,15 +114,97 @@ class Forecast:
 class Forecaster:
     """Makes forecasts; safe to use from several threads, needs no network.
 
+    A fit depends on the bars alone, and is kept: another question about the same bars costs the
+    reading of its quantiles.
+
     Args:
         weights: Folder of the learned models; those that are absent are not offered.
         device: Of torch.
+        models: Instead of those of the folder.
     """
 
-    def __init__(self, weights: Path = WEIGHTS, device: str = "cpu") -> None:
-        self._weights = weights
-        self._device = device
+    def __init__(
+        self, weights: Path = WEIGHTS, device: str = "cpu", models: ScaleModels | None = None
+    ) -> None:
+        self.models = models or ScaleModels(weights, device)
+        self._fits: OrderedDict[tuple[str, str], Fitted] = OrderedDict()
+        self._lock = threading.Lock()
 
     def forecast(self, requests: Sequence[ForecastQuery]) -> list[Forecast | CapabilityError]:
         """Answer many at once; a request that fails gives its error in its place."""
-        return [ModelUnavailable("the forecaster has no model yet") for _ in requests]
+        answers: list[Forecast | CapabilityError] = []
+        for request in requests:
+            try:
+                answers.append(self._answer(request))
+            except CapabilityError as error:
+                answers.append(error)
+        return answers
+
+    def _answer(self, request: ForecastQuery) -> Forecast:
+        candles = request.candles
+        if len(candles) < MIN_BARS:
+            raise InvalidInput(
+                f"{candles.symbol}: {len(candles)} bars; expected {MIN_BARS} or more of {candles.interval}"
+            )
+        name, why, degraded = self._choose(request)
+        fitted = self._fit(name, candles)
+        horizons = np.arange(1, request.horizon_steps + 1)
+        levels = np.array(request.levels)
+        curve, baseline = fitted.curve(horizons), fitted.baseline_curve(horizons)
+        paths = None
+        if request.paths:
+            paths = draw_paths(fitted.returns, curve, request.paths, request.seed)
+        return Forecast(
+            symbol=candles.symbol,
+            interval=candles.interval,
+            made_at_ms=candles.closed_at_ms,
+            last_close_usd=float(candles.close[-1]),
+            horizons=horizons,
+            levels=levels,
+            log_return_quantiles=curve.at(levels),
+            p_up=curve.p_up,
+            scale=fitted.scale(horizons),
+            curve=curve,
+            model=name,
+            why=why,
+            baseline=baseline,
+            baseline_quantiles=baseline.at(levels),
+            baseline_p_up=baseline.p_up,
+            paths=paths,
+            weights_sha256=self.models.sha256(name, candles.interval),
+            degraded=degraded,
+        )
+
+    def _choose(self, request: ForecastQuery) -> tuple[ScaleName, str, tuple[str, ...]]:
+        """The model, why that one, and what is missing."""
+        interval, bars = request.candles.interval, len(request.candles)
+        degraded = []
+        if bars < SHORT[interval]:
+            degraded.append(
+                f"short history of {bars} bars: coefficients and distribution lean on other coins"
+            )
+        if request.model != "auto":
+            if lacking := self.models.missing(request.model, interval):
+                raise ModelUnavailable(lacking)
+            return request.model, "asked for", tuple(degraded)
+        preferred = DEFAULT[interval]
+        if not (lacking := self.models.missing(preferred, interval)):
+            return preferred, f"the default for {interval} bars", tuple(degraded)
+        if self.models.missing("har", interval):
+            degraded.append(f"no learned weights ({lacking}): the yardstick answers")
+            return "garch", "all that works without weights", tuple(degraded)
+        degraded.append(f"{preferred} is not available ({lacking})")
+        return "har", f"stands in for {preferred}", tuple(degraded)
+
+    def _fit(self, name: ScaleName, candles: Candles) -> Fitted:
+        key = name, candles.digest
+        with self._lock:
+            if (kept := self._fits.get(key)) is not None:
+                self._fits.move_to_end(key)
+                return kept
+        made = fit(name, candles, self.models)
+        with self._lock:
+            self._fits[key] = made
+            while len(self._fits) > FITS_KEPT:
+                self._fits.popitem(last=False)
+        return made

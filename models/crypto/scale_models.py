@@ -89,13 +89,14 @@ class ScaleModels:
             return error.detail
         return None
 
-    def scales(self, name: ScaleName, candles: Candles, known: int) -> FloatArray:
+    def scales(self, name: ScaleName, candles: Candles, known: int, since: int = 0) -> FloatArray:
         """Predicted scale of the log return per bar and horizon, `(n, K)`.
 
         Args:
             name: Of the model.
             candles: What is known, and bars after it to predict from.
             known: Bars that coefficients may be fitted on: the first so many.
+            since: Row of the first bar whose prediction is needed; networks leave out those before.
         """
         if name == "garch":
             returns = log_returns(candles)
@@ -105,14 +106,16 @@ class ScaleModels:
             out[first:] = fitted.scales(returns[first:], KNOTS[candles.interval])
             out[:first] = out[first]
             return out
-        return np.asarray(np.exp(0.5 * self._log_variance(name, candles, known)))
+        return np.asarray(np.exp(0.5 * self._log_variance(name, candles, known, since)))
 
-    def _log_variance(self, name: ScaleName, candles: Candles, known: int) -> FloatArray:
+    def _log_variance(
+        self, name: ScaleName, candles: Candles, known: int, since: int
+    ) -> FloatArray:
         pool = self.pool(candles.interval)
         rows = pool.standardised(candles)
         own = self._own_har(pool, rows, candles, known) if name in ("har", "blend") else None
         learned = [
-            self._corrections(network, pool, rows) + rows @ pool.coefficients
+            self._corrections(network, pool, rows, since) + rows @ pool.coefficients
             for network in _networks_of(name)
         ]
         if own is None:
@@ -126,11 +129,20 @@ class ScaleModels:
         found = fit_coefficients(rows[:known], targets, candles.interval, pool.coefficients)
         return np.asarray(rows @ found)
 
-    def _corrections(self, name: "NetworkName", pool: Pool, rows: FloatArray) -> FloatArray:
-        from models.crypto.networks import as_rows, corrections  # noqa: PLC0415  # brings torch
+    def _corrections(
+        self, name: "NetworkName", pool: Pool, rows: FloatArray, since: int
+    ) -> FloatArray:
+        from models.crypto.networks import (  # noqa: PLC0415  # brings torch
+            WARM_UP,
+            as_rows,
+            corrections,
+        )
 
         members, _ = self._network(name, pool.interval)
-        return corrections(members, as_rows(rows), self._device)
+        first = max(0, since - WARM_UP)
+        out = np.zeros((len(rows), len(KNOTS[pool.interval])))
+        out[first:] = corrections(members, as_rows(rows[first:]), self._device)
+        return out
 
     def _network(self, name: "NetworkName", interval: Interval) -> "tuple[list[nn.Module], str]":
         pool = self.pool(interval)

@@ -102,10 +102,16 @@ def read_candles(path: Path) -> Candles:
         raise InvalidInput(f"{path.name}: columns are missing: {', '.join(sorted(missing))}")
     times = pd.to_datetime(frame["ts"], utc=True).dt.as_unit("ms").astype("int64").to_numpy()
     order = np.argsort(times, kind="stable")
-    columns = [frame[name].to_numpy(np.float64)[order] for name in COLUMNS]
+    prices = {name: frame[name].to_numpy(np.float64)[order] for name in COLUMNS}
     quote = next((quote for quote in QUOTES if pair.endswith(quote) and pair != quote), "")
     name: Interval = "1h" if interval == "1h" else "1d"
-    return Candles(pair.removesuffix(quote), name, times[order], *columns, source=path.name)
+    return Candles(
+        symbol=pair.removesuffix(quote),
+        interval=name,
+        opens_at_ms=times[order],
+        source=path.name,
+        **prices,
+    )
 
 
 def until(coin: Candles, limit_ms: int) -> Candles | None:

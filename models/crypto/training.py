@@ -188,7 +188,7 @@ def _train(
             [truth[coin][start + span - learned : start + span] for coin, start in pairs]
         )
         optimiser.zero_grad()
-        _loss(network(x), y).backward()
+        torch.autograd.backward(_loss(network(x), y))
         nn.utils.clip_grad_norm_(network.parameters(), 1.0)
         optimiser.step()
         schedule.step()

@@ -199,7 +199,7 @@ class Market:
             async with asyncio.timeout(wait_s):
                 rows = await self._rows(source, want, earlier)
         except TimeoutError as error:
-            self._breaker.failed(source.name, "it did not answer in time")
+            self._breaker.failed(source.name, "did not answer in time")
             raise SourceFailure(f"no answer within {wait_s:.1f} s") from error
         except SourceFailure as failure:
             if failure.host_is_down:

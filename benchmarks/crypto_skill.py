@@ -1,0 +1,164 @@
+"""CRPS skill of the crypto models over GARCH-FHS, walk-forward on candle files.
+
+What is learned from several coins is trained on bars that closed before the first origin. For the
+unseen coin it is trained on the other coins alone. With `--shipped` the shipped weights answer
+instead, which is honest only for bars after their training.
+
+Run: `python -m benchmarks.crypto_skill FOLDER [--start 2022-07-01] [--end 2024-06-30]`.
+"""
+
+import argparse
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import get_args
+
+import numpy as np
+
+from benchmarks.machine import report
+from models.crypto.backtest import (
+    Walked,
+    choose_origins,
+    losses,
+    tails_of,
+    walk,
+)
+from models.crypto.candles import Candles, Interval
+from models.crypto.metrics import covered, diebold_mariano
+from models.crypto.networks import NetworkName
+from models.crypto.scale_models import ScaleModels, ScaleName
+from models.crypto.shapes import GRID
+from models.crypto.train import date_ms, read_folder, until
+from models.crypto.training import fit_members, fit_pool, lesson_of
+
+STRIDE = {"1h": 5, "1d": 1}
+HORIZONS = 7
+WORDS: dict[Interval, str] = {"1h": "hourly", "1d": "daily"}
+MAIN: ScaleName = "har"
+
+
+def main() -> None:
+    """Print skill, coverage and tests of tails."""
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("folder", type=Path)
+    parser.add_argument("--start", default="2022-07-01")
+    parser.add_argument("--end", default="2100-01-01")
+    parser.add_argument("--stride", type=int, help="bars between hourly origins")
+    parser.add_argument("--models", default="har,lstm,patch,blend")
+    parser.add_argument("--shipped", action="store_true")
+    options = parser.parse_args()
+    began = time.monotonic()
+    coins = read_folder(options.folder)
+    names: list[ScaleName] = options.models.split(",")
+    if options.stride:
+        STRIDE["1h"] = options.stride
+    span = date_ms(options.start), date_ms(options.end)
+    figures: dict[str, object] = {}
+    tails: list[bool] = []
+    inside: dict[float, list[float]] = {0.8: [], 0.95: []}
+    for interval in get_args(Interval):
+        same = [coin for coin in coins if coin.interval == interval]
+        if not same:
+            continue
+        models = ScaleModels() if options.shipped else trained(same, span[0], names)
+        walked = {coin.symbol: walked_coin(coin, names, models, span) for coin in same}
+        figures |= skills(WORDS[interval], walked, names)
+        for each in walked.values():
+            found = each[MAIN]
+            tails += [test.passed for test in tails_of(found)]
+            for level, parts in inside.items():
+                parts.append(float(covered(found.curves, found.truth, level, GRID).mean()))
+                word = f"{WORDS[interval]}_coverage_{round(100 * level)}"
+                figures.setdefault(word, [])
+                pooled = figures[word]
+                assert isinstance(pooled, list)
+                pooled.append(round(100 * parts[-1], 2))
+        if not options.shipped and len(same) > 1:
+            figures |= unseen(same, walked, span)
+    report(
+        {
+            **figures,
+            **{
+                f"coverage_{round(100 * k)}": round(100 * float(np.mean(v)), 2)
+                for k, v in inside.items()
+            },
+            "var_cells_passed": sum(tails),
+            "var_cells": len(tails),
+            "model": MAIN,
+            "seconds": round(time.monotonic() - began, 1),
+        }
+    )
+
+
+def trained(coins: Sequence[Candles], start_ms: int, names: Sequence[ScaleName]) -> ScaleModels:
+    """Everything that coins share, from bars before `start_ms`."""
+    past = [known for coin in coins if (known := until(coin, start_ms))]
+    pool = fit_pool(past)
+    lessons = [lesson_of(coin, pool) for coin in past]
+    members = {
+        (network, pool.interval): fit_members(network, pool.interval, lessons, 0)
+        for network in get_args(NetworkName)
+        if network in names or "blend" in names
+    }
+    return ScaleModels(pools={pool.interval: pool}, members=members)
+
+
+def walked_coin(
+    coin: Candles, names: Sequence[ScaleName], models: ScaleModels, span: tuple[int, int]
+) -> dict[ScaleName, Walked]:
+    """Every model and the yardstick on the origins of one coin."""
+    origins = choose_origins(coin, *span, STRIDE[coin.interval], HORIZONS)
+    print(f"{coin.symbol} {coin.interval}: {len(origins)} origins", file=sys.stderr, flush=True)
+    every: list[ScaleName] = ["garch", *names]
+    return {name: walk(coin, name, origins, HORIZONS, models) for name in every}
+
+
+def skill(walked: Walked, yardstick: Walked) -> tuple[float, float]:
+    """In per cent, and the Diebold-Mariano t."""
+    loss, reference = losses(walked), losses(yardstick)
+    t = diebold_mariano(loss.mean(1), reference.mean(1), HORIZONS)
+    return 100 * (1 - float(loss.mean() / reference.mean())), t
+
+
+def skills(
+    word: str, walked: dict[str, dict[ScaleName, Walked]], names: Sequence[ScaleName]
+) -> dict[str, object]:
+    """Skill per coin and their mean, per model."""
+    figures: dict[str, object] = {}
+    for name in names:
+        found = {coin: skill(each[name], each["garch"]) for coin, each in walked.items()}
+        values = [value for value, _ in found.values()]
+        prefix = word if name == MAIN else f"{word}_{name}"
+        figures[f"{prefix}_mean_skill_pct"] = round(float(np.mean(values)), 3)
+        figures[f"{prefix}_worst_skill_pct"] = round(min(values), 3)
+        for coin, (value, t) in found.items():
+            figures[f"{prefix}_{coin}_skill_pct"] = round(value, 2)
+            figures[f"{prefix}_{coin}_dm_t"] = round(t, 2)
+    first = next(iter(walked.values()))
+    figures[f"{word}_n"] = len(first["garch"].truth)
+    return figures
+
+
+def unseen(
+    coins: Sequence[Candles],
+    walked: dict[str, dict[ScaleName, Walked]],
+    span: tuple[int, int],
+) -> dict[str, object]:
+    """Skill on each coin with weights of the others alone."""
+    values = []
+    for coin in coins:
+        others = [other for other in coins if other.symbol != coin.symbol]
+        models = trained(others, span[0], [MAIN])
+        origins = choose_origins(coin, *span, STRIDE[coin.interval], HORIZONS)
+        found = walk(coin, MAIN, origins, HORIZONS, models)
+        values.append(skill(found, walked[coin.symbol]["garch"])[0])
+    prefix = "" if coins[0].interval == "1h" else "daily_"
+    return {
+        f"{prefix}unseen_coin_skill_pct": round(float(np.mean(values)), 3),
+        f"{prefix}unseen_coin_worst_skill_pct": round(min(values), 3),
+    }
+
+
+if __name__ == "__main__":
+    main()
