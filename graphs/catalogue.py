@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Any, Literal
 
 from pydantic import BaseModel, JsonValue
 
@@ -19,9 +19,34 @@ from models.crypto.reports import (
     SentimentResult,
 )
 from models.crypto.schema import PredictRequest, PredictResult
+from models.fraud.cases_schema import (
+    CaseRequest,
+    CaseResult,
+    CasesRequest,
+    CasesResult,
+    ChallengerRequest,
+    ChallengerResult,
+    DriftRequest,
+    DriftResult,
+    FeedbackRequest,
+    FeedbackResult,
+    PromotionRequest,
+    PromotionResult,
+)
 from models.fraud.schema import FraudRequest, FraudResult
 from models.image.schema import ImageRequest, ImageResult, StyleCard
 from models.image.styles import style_cards
+from models.video.cost import estimate as estimate_video
+from models.video.schema import (
+    EngineCard,
+    PathRequest,
+    PathResult,
+    Resolution,
+    VideoRequest,
+    VideoResult,
+    engine_cards,
+    resolutions,
+)
 
 
 @dataclass(frozen=True)
@@ -53,6 +78,8 @@ class Entry:
         method: GET is for questions that change nothing.
         aliases: Further paths of the same operation.
         durable: Takes long: its POST is always accepted as a task, never waited for.
+        estimate: What a request will take, told by `dry_run` and with the 202 of a durable
+            operation; raises `CapabilityError` for what is too much.
         tables: Further GET routes, `/api/v1/{deployment}/{key}`.
     """
 
@@ -69,6 +96,7 @@ class Entry:
     method: Literal["GET", "POST"] = "POST"
     aliases: tuple[str, ...] = ()
     durable: bool = False
+    estimate: Callable[[Any], BaseModel] | None = None
     tables: dict[str, Table] = field(default_factory=dict)
 
     @property
@@ -99,8 +127,9 @@ CATALOGUE: tuple[Entry, ...] = (
     ),
     Entry(
         name="fraud",
-        title="Fraud: approve, review or block a payment, with the probability and the reasons",
+        title="Fraud: approve, review or block a payment, a network flow or a window of a market",
         route="/api/v1/fraud/analyze",
+        aliases=("/analyze",),
         model="models.fraud.model:FraudModel",
         request=FraudRequest,
         result=FraudResult,
@@ -112,6 +141,124 @@ CATALOGUE: tuple[Entry, ...] = (
             "terminal_id": "bookshop",
             "amount": 24.9,
             "country": "DE",
+        },
+    ),
+    Entry(
+        name="fraud_feedback",
+        title="Fraud: report what became known of judged events",
+        deployment="fraud",
+        route="/api/v1/fraud/feedback",
+        aliases=("/feedback",),
+        model="models.fraud.model:FraudModel",
+        request=FeedbackRequest,
+        result=FeedbackResult,
+        example={
+            "reports": [
+                {
+                    "event_id": "order-1001",
+                    "fraud": True,
+                    "reported_at": "2026-03-09T08:00:00Z",
+                    "source": "issuer",
+                }
+            ]
+        },
+    ),
+    Entry(
+        name="fraud_cases",
+        title="Fraud: the queue of events that were sent to review or blocked",
+        deployment="fraud",
+        route="/api/v1/fraud/cases",
+        method="GET",
+        model="models.fraud.model:FraudModel",
+        request=CasesRequest,
+        result=CasesResult,
+        example={"status": "open", "decision": "review"},
+    ),
+    Entry(
+        name="fraud_case",
+        title="Fraud: one case with its verdict",
+        deployment="fraud",
+        route="/api/v1/fraud/case/{case_id}",
+        aliases=("/api/v1/fraud/cases/{case_id}",),
+        method="GET",
+        model="models.fraud.model:FraudModel",
+        request=CaseRequest,
+        result=CaseResult,
+        example={"case_id": 1},
+    ),
+    Entry(
+        name="fraud_drift",
+        title="Fraud: how far payments have moved since training",
+        deployment="fraud",
+        route="/api/v1/fraud/drift",
+        method="GET",
+        model="models.fraud.model:FraudModel",
+        request=DriftRequest,
+        result=DriftResult,
+        example={"payments": 5000},
+    ),
+    Entry(
+        name="fraud_challenger",
+        title="Fraud: the challenger beside the model that decides, on labelled payments",
+        deployment="fraud",
+        route="/api/v1/fraud/challenger",
+        method="GET",
+        model="models.fraud.model:FraudModel",
+        request=ChallengerRequest,
+        result=ChallengerResult,
+        example={"payments": 50000},
+    ),
+    Entry(
+        name="fraud_promotion",
+        title="Fraud: promote a challenger that wins, or roll back",
+        deployment="fraud",
+        route="/api/v1/fraud/champion",
+        model="models.fraud.model:FraudModel",
+        request=PromotionRequest,
+        result=PromotionResult,
+        example={"action": "promote"},
+        idempotent=False,
+    ),
+    Entry(
+        name="video",
+        title="Text to video: a camera flies through the scene of a prompt, up to 8K",
+        route="/api/v1/generate/video",
+        model="models.video.model:VideoModel",
+        request=VideoRequest,
+        result=VideoResult,
+        deterministic=True,
+        durable=True,
+        estimate=estimate_video,
+        example={
+            "scene": {"objects": [{"shape": "cube", "color": "#c03030"}]},
+            "camera": {"preset": "orbit"},
+            "engine": "path-trace",
+            "width": 128,
+            "height": 72,
+            "fps": 8,
+            "duration_s": 0.5,
+            "seed": 7,
+        },
+        tables={
+            "resolutions": Table(Resolution, resolutions),
+            "engines": Table(EngineCard, engine_cards),
+        },
+    ),
+    Entry(
+        name="video_path",
+        title="The path of a clip as keyframes and as a picture, and what the clip would take",
+        route="/api/v1/video/path",
+        deployment="video",
+        model="models.video.model:VideoModel",
+        request=PathRequest,
+        result=PathResult,
+        deterministic=True,
+        example={
+            "video": {
+                "scene": {"objects": [{"shape": "cube", "color": "#c03030"}]},
+                "camera": {"preset": "spiral"},
+                "seed": 7,
+            }
         },
     ),
     Entry(

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from graphs.problems import BadRequest, UnsupportedMedia, problem
+from graphs.problems import BadRequest, UnsupportedMedia, refusal
 from models.core.errors import CapabilityError, TooLarge
 
 REQUEST_ID = re.compile(r"^[A-Za-z0-9._-]{1,64}$")
@@ -19,11 +19,15 @@ class Admission:
     Args:
         app: What is protected.
         max_body_bytes: Longest body.
+        forms: Paths whose body may also be a form, `multipart/form-data`.
     """
 
-    def __init__(self, app: ASGIApp, max_body_bytes: int) -> None:
+    def __init__(
+        self, app: ASGIApp, max_body_bytes: int, forms: frozenset[str] = frozenset()
+    ) -> None:
         self._app = app
         self._max_body_bytes = max_body_bytes
+        self._forms = forms
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer at once, or pass on with the body read and its length checked."""
@@ -34,14 +38,15 @@ class Admission:
         state = scope.setdefault("state", {})
         try:
             state["request_id"] = _request_id(headers)
-            self._check_headers(headers)
+            self._check_headers(headers, scope["path"] in self._forms)
             body = await self._read(receive) if _has_body(headers) else b""
         except CapabilityError as error:
-            await problem(error, state.get("request_id", "-"))(scope, receive, send)
+            answer = refusal(scope["path"], error, state.get("request_id", "-"))
+            await answer(scope, receive, send)
             return
         await self._app(scope, _replay(body, receive), send)
 
-    def _check_headers(self, headers: Headers) -> None:
+    def _check_headers(self, headers: Headers, may_be_form: bool) -> None:
         coding = headers.get("content-encoding", "identity").lower()
         if coding != "identity":
             raise UnsupportedMedia(
@@ -53,6 +58,8 @@ class Admission:
         if int(length) > self._max_body_bytes:
             raise self._too_large()
         media_type = headers.get("content-type", "application/json").split(";")[0].strip().lower()
+        if media_type == "multipart/form-data" and may_be_form:
+            return
         if _has_body(headers) and media_type != "application/json":
             raise UnsupportedMedia("send the body as application/json")
 

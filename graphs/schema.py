@@ -2,7 +2,7 @@
 
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, JsonValue
 
 from models.core.capability import ModelCard, Value
 
@@ -51,6 +51,23 @@ class Services(Value):
     services: tuple[Service, ...]
 
 
+class ReadyMadeCard(Value):
+    """A workflow that comes with the product."""
+
+    name: str
+    title: str
+    route: str
+    inputs: dict[str, JsonValue] = Field(description="JSON Schema of the body")
+    example: dict[str, JsonValue]
+    lacks: tuple[str, ...] = Field(description="capabilities it needs that are not served here")
+
+
+class ReadyMadeCards(Value):
+    """All of them."""
+
+    workflows: tuple[ReadyMadeCard, ...]
+
+
 class Models(Value):
     """The models of a capability, the unavailable ones with the reason."""
 
@@ -90,6 +107,7 @@ class Accepted(Value):
     state: Literal["accepted"] = "accepted"
     url: str
     events_url: str
+    estimate: dict[str, JsonValue] | None = Field(None, description="where one can be made")
 
 
 class PlannedTask(Value):

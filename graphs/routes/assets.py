@@ -27,21 +27,31 @@ def asset_routes(store: ArtifactStore, doorkeeper: Doorkeeper, admit: Admit) -> 
     @router.head(ASSET_ROUTE + "{asset_id}", include_in_schema=False)
     def asset(asset_id: str, request: Request, caller: Annotated[Principal, caller_of]) -> Response:
         """The bytes, whole or in ranges; 304 where the client has them already."""
-        record = store.stat(asset_id, caller.owner)
-        found = answer(
-            request.method,
-            request.headers,
-            Representation.of(record),
-            public=public,
-            now=datetime.now(UTC),
-        )
-        headers = dict(found.headers)
-        if found.status >= PreconditionFailed.status:
-            return _refusal(found.status, headers, request)
-        body = _chunks(store, asset_id, caller.owner, found)
-        return StreamingResponse(body, found.status, headers)
+        return asset_response(store, asset_id, caller.owner, request, public=public)
 
     return router
+
+
+def asset_response(
+    store: ArtifactStore, asset_id: str, owner: str, request: Request, *, public: bool
+) -> Response:
+    """The answer to a request for an asset; `public` where it needs no key.
+
+    Raises:
+        UnknownAsset: The owner has no such asset.
+    """
+    found = answer(
+        request.method,
+        request.headers,
+        Representation.of(store.stat(asset_id, owner)),
+        public=public,
+        now=datetime.now(UTC),
+    )
+    headers = dict(found.headers)
+    if found.status >= PreconditionFailed.status:
+        return _refusal(found.status, headers, request)
+    body = _chunks(store, asset_id, owner, found)
+    return StreamingResponse(body, found.status, headers)
 
 
 def _chunks(store: ArtifactStore, asset_id: str, owner: str, found: Answer) -> Iterator[bytes]:

@@ -11,7 +11,7 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.openapi.models import Example
 from pydantic import BaseModel, ValidationError
 from pydantic.fields import FieldInfo
-from starlette.responses import Response
+from starlette.responses import JSONResponse, Response
 
 from graphs.calls import Calls
 from graphs.catalogue import Entry, Table, by_deployment
@@ -66,7 +66,10 @@ def _add_operation(
         body: BaseModel,
         caller: Annotated[Principal, Depends(admit(entry.served_by))],
         key: Key = None,
+        dry_run: Annotated[bool, Depends(_dry_run if entry.estimate else _never)] = False,
     ) -> BaseModel | Response:
+        if entry.estimate is not None and dry_run:
+            return JSONResponse(entry.estimate(body).model_dump(mode="json"))
         if engine is not None and (entry.durable or prefers_async(request)):
             return await accept_call(engine, entry, body, caller, request_id_of(request), key)
         work = partial(calls.run, entry, body, caller.owner, request_id_of(request))
@@ -79,6 +82,16 @@ def _add_operation(
     run.__annotations__["body"] = Annotated[entry.request, Body(openapi_examples=example)]
     durable: dict[int | str, dict[str, Any]] = {202: {"model": Accepted}}
     _add(router, entry, run, responses=durable if entry.durable else None)
+
+
+def _dry_run(
+    dry_run: Annotated[bool, Query(description="only tell what it would take")] = False,
+) -> bool:
+    return dry_run
+
+
+def _never() -> bool:
+    return False
 
 
 def _add_question(

@@ -52,13 +52,9 @@ def task_routes(engine: Engine, steps: CapabilitySteps, admit: Admit) -> APIRout
         dry_run: bool = False,
     ) -> Response:
         """Accept a graph of tasks; with `dry_run`, only tell its order and what it may take."""
-        try:
-            check(spec, steps.services())
-        except InvalidGraph as error:
-            found = [{"pointer": f.pointer, "detail": f.detail} for f in error.faults]
-            return problem(error, request_id_of(request), errors=found)
-        for task in spec.tasks:
-            caller.require(steps.scope_of(task.uses))
+        refused = refusal_of(spec, steps, caller, request)
+        if refused is not None:
+            return refused
         if dry_run:
             return JSONResponse(plan_of(spec, steps).model_dump(mode="json"))
         return await accept(engine, spec, caller, request_id_of(request), key, wait)
@@ -120,6 +116,24 @@ def _event_routes(engine: Engine, admitted: Any) -> APIRouter:  # noqa: ANN401 -
     return router
 
 
+def refusal_of(
+    spec: Spec, steps: CapabilitySteps, caller: Principal, request: Request
+) -> Response | None:
+    """Everything that is wrong with a graph, with a JSON pointer each.
+
+    Raises:
+        Forbidden: The key does not cover what the graph uses.
+    """
+    try:
+        check(spec, steps.services())
+    except InvalidGraph as error:
+        found = [{"pointer": f.pointer, "detail": f.detail} for f in error.faults]
+        return problem(error, request_id_of(request), errors=found)
+    for task in spec.tasks:
+        caller.require(steps.scope_of(task.uses))
+    return None
+
+
 async def accept(
     engine: Engine,
     spec: Spec,
@@ -152,14 +166,21 @@ async def accept_call(
     trace_id: str,
     key: str | None,
 ) -> JSONResponse:
-    """Make one call a task with the call's result as its output `result`."""
+    """Make one call a task with the call's result as its output `result`.
+
+    Raises:
+        CapabilityError: It would take more than is accepted.
+    """
+    told = None if entry.estimate is None else entry.estimate(body).model_dump(mode="json")
     arguments = body.model_dump(mode="json", exclude_unset=True)
     # By reference, since the words of a prompt may look like an expression.
     given: dict[str, JsonValue] = {n: f"${{{{ inputs.body.{n} }}}}" for n in arguments}
     task = Task(id=entry.name, uses=uses_of(entry), arguments=given)
     outputs: dict[str, JsonValue] = {"result": f"${{{{ tasks.{entry.name}.outputs }}}}"}
     spec = Spec(name=uses_of(entry), inputs={"body": arguments}, tasks=(task,), outputs=outputs)
-    answer = await accept(engine, spec, caller, trace_id, key)
+    run_id = run_id_of(caller.owner, key)
+    await engine.submit(contract.Request(run_id, caller.owner, spec, trace_id))
+    answer = located(run_id, told)
     if not entry.durable:
         answer.headers["Preference-Applied"] = "respond-async"
     return answer
@@ -177,9 +198,9 @@ def accepted(run_id: str) -> Accepted:
     return Accepted(id=run_id, url=f"{TASKS}/{run_id}", events_url=f"{TASKS}/{run_id}/events")
 
 
-def located(run_id: str) -> JSONResponse:
-    """202 with the place of the task."""
-    body = accepted(run_id)
+def located(run_id: str, estimate: dict[str, JsonValue] | None = None) -> JSONResponse:
+    """202 with the place of the task, and what it will take."""
+    body = accepted(run_id).model_copy(update={"estimate": estimate})
     return JSONResponse(body.model_dump(mode="json"), 202, {"Location": body.url})
 
 

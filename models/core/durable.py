@@ -1,11 +1,14 @@
 """Files that are either whole or absent, also after a crash or a power cut."""
 
+import errno
 import os
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
+
+from models.core.errors import StorageFull
 
 FOLDER_MODE = 0o700
 
@@ -68,3 +71,18 @@ def write_atomically(target: Path, content: bytes, temporary_folder: Path | None
         file.write(content)
         sync_file(file)
         move_into_place(path, target)
+
+
+@contextmanager
+def full_disk_is_named(detail: str) -> Iterator[None]:
+    """Turn a full disk, or an exhausted quota, into an answer that the caller can act on.
+
+    Raises:
+        StorageFull: With this detail.
+    """
+    try:
+        yield
+    except OSError as error:
+        if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+            raise
+        raise StorageFull(detail) from error

@@ -30,6 +30,7 @@ from models.core.artifacts import (
 )
 from models.core.compression import compress, is_compressible
 from models.core.durable import (
+    full_disk_is_named,
     make_folder,
     move_into_place,
     sync_file,
@@ -41,6 +42,7 @@ from models.core.errors import StorageFull
 
 GIB = 1024**3
 LEFT_OVER_S = 3600.0
+FULL = "the disk is full; delete assets or enlarge the disk"
 
 logger = logging.getLogger(__name__)
 
@@ -106,7 +108,7 @@ class LocalArtifactStore:
             StorageFull: Free space would fall below the watermark.
         """
         self._check_space(size_of(content))
-        with _full_disk_is_named(), temporary_file(self._layout.temporary) as (file, path):
+        with full_disk_is_named(FULL), temporary_file(self._layout.temporary) as (file, path):
             digest, size = hashlib.sha256(), 0
             for chunk in chunks_of(content):
                 digest.update(chunk)
@@ -271,16 +273,6 @@ class LocalArtifactStore:
             path = self._layout.blob(record.asset.id, encoding)
             if size is not None and not (path.is_file() and path.stat().st_size == size):
                 yield Fault(record.asset.id, f"the {encoding} bytes are missing or cut")
-
-
-@contextmanager
-def _full_disk_is_named() -> Iterator[None]:
-    try:
-        yield
-    except OSError as error:
-        if error.errno not in (errno.ENOSPC, errno.EDQUOT):
-            raise
-        raise StorageFull("the disk is full; delete assets or enlarge the disk") from error
 
 
 def _read_slice(path: Path, start: int, end: int) -> Iterator[bytes]:

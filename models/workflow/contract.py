@@ -159,6 +159,7 @@ class RunStatus(RunSummary):
     progress: float = Field(ge=0, le=1)
     eta_s: float | None = Field(None, description="seconds left, estimated")
     trace_id: str
+    inputs: dict[str, Json] = {}
     tasks: tuple[TaskStatus, ...]
     outputs: dict[str, Json] = {}
     failure: Failure | None = None

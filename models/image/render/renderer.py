@@ -91,6 +91,23 @@ class Renderer:
         Raises:
             Cancelled: `cancelled` turned true; noticed between pieces of the work.
         """
+        started = time.perf_counter()
+        job = self.job(scene, (width_px, height_px), samples_per_pixel, seed, style)
+        build_s = time.perf_counter() - started
+        rendering = self.shoot(job, cancelled, progress)
+        return replace(rendering, timings_s={"build": build_s, **rendering.timings_s})
+
+    def shoot(
+        self,
+        job: Job,
+        cancelled: Callable[[], bool] = lambda: False,
+        progress: Callable[[float, str], None] = lambda _fraction, _stage: None,
+    ) -> Rendering:
+        """Trace and denoise a job: one of `job`, or the same with another view, light, size or seed.
+
+        Raises:
+            Cancelled: `cancelled` turned true; noticed between pieces of the work.
+        """
 
         def check() -> None:
             if cancelled():
@@ -101,10 +118,7 @@ class Renderer:
             progress(0.02 + 0.88 * fraction, "trace")
 
         check()
-        progress(0.0, "build")
         clock = _Clock()
-        job = self._job(style.dressed(scene), style, (width_px, height_px), samples_per_pixel, seed)
-        clock.lap("build")
         traced = self._tracer.trace(job, step)
         clock.lap("trace")
         check()
@@ -114,9 +128,11 @@ class Renderer:
         progress(1.0, "done")
         return replace(rendering, timings_s=clock.laps)
 
-    def _job(
-        self, scene: Scene, style: Style, size: tuple[int, int], samples: int, seed: int
+    def job(
+        self, scene: Scene, size: tuple[int, int], samples: int, seed: int, style: Style
     ) -> Job:
+        """A picture of a scene, ready to trace, from where its camera has it."""
+        scene = style.dressed(scene)
         parts = pieces(scene, accents=style.accents)
         points = np.concatenate([part.triangles.positions for part in parts])
         count = samples if self._denoise else samples * NOISY_FACTOR
@@ -127,7 +143,7 @@ class Renderer:
         if self._denoise:
             color = self._denoise(color, albedo, normal, check)
         points = np.concatenate([part.triangles.positions for part in job.parts])
-        color = with_backdrop(color, depth[..., 0], job.scene, job.view, points)
+        color = with_backdrop(color, depth[..., 0], job.scene, job.view, points, job.lighting)
         return Rendering(
             color=np.ascontiguousarray(color, np.float32),
             albedo=np.ascontiguousarray(albedo),

@@ -6,7 +6,9 @@ from typing import Any, Protocol
 
 import numpy as np
 
+from models.core.errors import ModelUnavailable
 from models.image.render.colors import Pixels
+from models.image.render.lights import OWN_LIGHT, Lighting
 from models.image.render.mesh import Floats
 from models.image.render.stage import Loaded, Mitsuba, load
 from models.image.render.variant import Variant
@@ -41,6 +43,7 @@ class Job:
         height_px: See `width_px`.
         samples_per_pixel: Paths per pixel.
         seed: Of all random numbers.
+        lighting: What else shapes the light.
     """
 
     scene: Scene
@@ -50,6 +53,7 @@ class Job:
     height_px: int
     samples_per_pixel: int
     seed: int
+    lighting: Lighting = OWN_LIGHT
 
 
 Step = Callable[[float], None]
@@ -86,19 +90,30 @@ class WaveTracer:
         self._mi = mi
         self._dr = dr
         self._variant = variant
+        self._staged: tuple[tuple[Piece, ...], Lighting, Loaded] | None = None
         self.wave_rays = WAVE_RAYS[variant]
 
     def trace(self, job: Job, step: Step) -> Pixels:
         """See `Tracer`."""
         step(0.0)
         self._mi.set_variant(self._variant)
-        stage = load(self._mi, job.scene, job.parts, path_integrator())
+        stage = self._stage(job)
         step(0.0)
         out = np.empty((job.height_px, job.width_px, CHANNELS), np.float32)
         for first, rows in self._bands(job):
             out[first : first + rows] = self._band(job, stage, first, rows)
             step((first + rows) / job.height_px)
         return out
+
+    def _stage(self, job: Job) -> Loaded:
+        """The loaded scene; kept for the next frame of a film, whose parts are the same object."""
+        kept = self._staged
+        if kept is None or kept[0] is not job.parts or kept[1] is not job.lighting:
+            self._staged = None  # two need not fit
+            stage = load(self._mi, job.scene, job.parts, path_integrator(), job.lighting)
+            self._staged = (job.parts, job.lighting, stage)
+            return stage
+        return kept[2]
 
     def _bands(self, job: Job) -> Iterator[tuple[int, int]]:
         rows = max(1, self.wave_rays // (job.width_px * job.samples_per_pixel))
@@ -155,21 +170,42 @@ class WaveTracer:
         share = (mi.Float(index - pixel * per_pixel) + jitter.x) / mi.Float(per_pixel)
         x = mi.Float(pixel - row * width) + jitter.y
         y = mi.Float(row) + dr.opaque(mi.Float, float(first)) + share
-        return sampler, self._through(job, x, y)
+        return sampler, self._through(job, x, y, sampler)
 
-    def _through(self, job: Job, x: Lazy, y: Lazy) -> Lazy:
+    def _opaque(self, vector: Floats) -> Lazy:
+        """A vector that is not compiled into the kernel."""
+        values = (self._dr.opaque(self._mi.Float, float(value)) for value in vector)
+        return self._mi.Vector3f(*values)
+
+    def _through(self, job: Job, x: Lazy, y: Lazy, sampler: Lazy) -> Lazy:
         """Rays through points of the picture, in pixels."""
-        mi, dr = self._mi, self._dr
+        mi, dr, view = self._mi, self._dr, job.view
+        eye = self._opaque(view.eye)
+        if view.projection == "equirectangular":
+            way = self._all_around(job, x, y)
+        else:
+            across = self._opaque(view.right * view.tangent_x * 2 / job.width_px)
+            down = self._opaque(-view.up * view.tangent_y * 2 / job.height_px)
+            corner = view.ahead - view.right * view.tangent_x + view.up * view.tangent_y
+            way = self._opaque(corner) + across * x + down * y  # reaches depth 1
+            if view.has_lens:
+                # A point at the depth of focus is seen from every part of the lens.
+                disc = mi.warp.square_to_uniform_disk_concentric(sampler.next_2d())
+                radius = dr.opaque(mi.Float, view.aperture_m / 2)
+                aside = self._opaque(view.right) * disc.x + self._opaque(view.up) * disc.y
+                eye = eye + aside * radius
+                way = way - aside * (radius / dr.opaque(mi.Float, view.focus_m))
+            way = dr.normalize(way)
+        return mi.RayDifferential3f(mi.Ray3f(mi.Point3f(eye), way))
 
-        def opaque(vector: Floats) -> Lazy:
-            return mi.Vector3f(*(dr.opaque(mi.Float, float(value)) for value in vector))
-
-        view = job.view
-        across = opaque(view.right * view.tangent_x * 2 / job.width_px)
-        down = opaque(-view.up * view.tangent_y * 2 / job.height_px)
-        corner = opaque(view.ahead - view.right * view.tangent_x + view.up * view.tangent_y)
-        way = dr.normalize(corner + across * x + down * y)
-        return mi.RayDifferential3f(mi.Ray3f(mi.Point3f(opaque(view.eye)), way))
+    def _all_around(self, job: Job, x: Lazy, y: Lazy) -> Lazy:
+        mi, dr, view = self._mi, self._dr, job.view
+        azimuth = (x / dr.opaque(mi.Float, float(job.width_px)) - 0.5) * (2 * dr.pi)
+        rise = (0.5 - y / dr.opaque(mi.Float, float(job.height_px))) * dr.pi
+        level = self._opaque(view.right) * dr.sin(azimuth) + self._opaque(view.ahead) * dr.cos(
+            azimuth
+        )
+        return level * dr.cos(rise) + self._opaque(view.up) * dr.sin(rise)
 
 
 class BlockTracer:
@@ -188,7 +224,7 @@ class BlockTracer:
         guides = mi.load_dict(
             {"type": "aov", "aovs": "a:albedo,n:sh_normal,d:depth", "image": path_integrator()}
         )
-        stage = load(mi, job.scene, job.parts, path_integrator())
+        stage = load(mi, job.scene, job.parts, path_integrator(), job.lighting)
         step(0.0)
         out = np.zeros((job.height_px, job.width_px, CHANNELS), np.float32)
         guided = min(GUIDE_SAMPLES - 1, job.samples_per_pixel)
@@ -211,10 +247,21 @@ class BlockTracer:
 
     def _sensor(self, job: Job, first: int, rows: int) -> Loaded:
         mi, view = self._mi, job.view
+        if view.projection != "perspective":
+            raise ModelUnavailable(
+                f"{view.projection} pictures need the vectorised back end: install libllvm19"
+            )
+        lens: dict[str, Any] = {"type": "perspective"}
+        if view.has_lens:
+            lens = {
+                "type": "thinlens",
+                "aperture_radius": view.aperture_m / 2,
+                "focus_distance": view.focus_m,
+            }
         smaller = min(view.tangent_x, view.tangent_y)
         return mi.load_dict(
             {
-                "type": "perspective",
+                **lens,
                 "fov": float(2 * np.degrees(np.arctan(smaller))),
                 "fov_axis": "smaller",
                 "near_clip": 1e-3,

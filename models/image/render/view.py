@@ -1,6 +1,8 @@
 """The camera: as near as the whole scene allows."""
 
+import math
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 
@@ -19,7 +21,7 @@ LOWERED = 0.05
 
 @dataclass(frozen=True)
 class View:
-    """A pinhole camera in the world.
+    """A camera in the world.
 
     Attributes:
         eye: `(3,)`.
@@ -29,6 +31,10 @@ class View:
         tangent_x: Half the width of the frame at distance 1.
         tangent_y: Half the height of the frame at distance 1.
         distance_m: From the eye to the middle of the objects.
+        aperture_m: Diameter of the lens; 0 is a pinhole, which sees everything sharp.
+        focus_m: Depth at which a lens is sharp.
+        projection: `equirectangular` sees all directions, `ahead` in the middle; the tangents
+            have no meaning then.
     """
 
     eye: Floats
@@ -38,6 +44,14 @@ class View:
     tangent_x: float
     tangent_y: float
     distance_m: float
+    aperture_m: float = 0.0
+    focus_m: float = math.inf
+    projection: Literal["perspective", "equirectangular"] = "perspective"
+
+    @property
+    def has_lens(self) -> bool:
+        """Whether some depths are blurred."""
+        return self.aperture_m > 0 and math.isfinite(self.focus_m)
 
     def projected(self, points: Pixels) -> Floats:
         """Where points fall in the frame, `(N, 2)`, each coordinate -1 to 1 inside; y is up."""
@@ -49,10 +63,19 @@ class View:
 
     def directions(self, width_px: int, height_px: int) -> Pixels:
         """Unit vectors through the pixel centres, `(H, W, 3)`."""
+        if self.projection == "equirectangular":
+            return self._all_around(width_px, height_px)
         x = ((np.arange(width_px) + 0.5) / width_px * 2 - 1) * self.tangent_x
         y = (1 - (np.arange(height_px) + 0.5) / height_px * 2) * self.tangent_y
         ways = self.ahead + x[None, :, None] * self.right + y[:, None, None] * self.up
         return (ways / np.linalg.norm(ways, axis=-1, keepdims=True)).astype(np.float32)
+
+    def _all_around(self, width_px: int, height_px: int) -> Pixels:
+        azimuth = ((np.arange(width_px) + 0.5) / width_px - 0.5) * 2 * np.pi
+        rise = (0.5 - (np.arange(height_px) + 0.5) / height_px)[:, None] * np.pi
+        level = np.sin(azimuth)[:, None] * self.right + np.cos(azimuth)[:, None] * self.ahead
+        ways = np.cos(rise)[..., None] * level + np.sin(rise)[..., None] * self.up
+        return ways.astype(np.float32)
 
 
 def fit(camera: Camera, points: Pixels, width_px: int, height_px: int) -> View:

@@ -1,0 +1,21 @@
+"""Names of codecs and files, and which go together."""
+
+from collections.abc import Mapping
+from typing import Final, Literal, TypeAlias
+
+CodecName: TypeAlias = Literal["h264", "hevc", "av1", "vp9", "prores"]
+Container: TypeAlias = Literal["mp4", "webm", "mov"]
+Range: TypeAlias = Literal["none", "hdr10"]
+"""High dynamic range; `none` is standard, BT.709."""
+
+CONTAINERS: Final[Mapping[CodecName, tuple[Container, ...]]] = {
+    "h264": ("mp4", "mov"),
+    "hevc": ("mp4", "mov"),
+    "av1": ("mp4", "webm"),
+    "vp9": ("mp4", "webm"),
+    "prores": ("mov",),
+}
+"""Files that each codec may lie in; the first is the usual one."""
+STREAMED: Final[frozenset[CodecName]] = frozenset({"h264", "hevc", "av1", "vp9"})
+"""Codecs that players take from HLS playlists."""
+HDR_CODECS: Final[frozenset[CodecName]] = frozenset({"hevc", "av1"})

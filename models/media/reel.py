@@ -1,0 +1,144 @@
+"""A clip under way: closed segments in a folder, each durable before the next is begun."""
+
+import shutil
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+from typing import Final
+
+import av
+
+from models.core.durable import full_disk_is_named, make_folder, write_atomically
+from models.media.canvas import Bands, Canvas
+from models.media.codecs import Encoder
+from models.media.playlist import playlist
+from models.media.segment import encode_segment
+from models.media.size import Size
+
+INIT: Final = "init.mp4"
+FULL: Final = (
+    "the disk is full; finished segments are kept: free some space and ask for the same again"
+)
+
+Source = Callable[[int], Bands]
+"""Paints the frame of a number."""
+
+
+@dataclass(frozen=True)
+class Shot:
+    """What a reel holds.
+
+    Attributes:
+        encoder: Writes the segments.
+        native: Size of what is painted.
+        size: Size of the frames.
+        rate: Frames per second.
+        frames: How many in all.
+        hdr: Whether bands hold linear light for HDR10.
+    """
+
+    encoder: Encoder
+    native: Size
+    size: Size
+    rate: Fraction
+    frames: int
+    hdr: bool = False
+
+
+def cuts(frames: int, rate: Fraction) -> tuple[int, ...]:
+    """Where segments begin, and the end.
+
+    The first segment is one frame and each next one twice as long until they last a second, so
+    that something can be played as soon as a frame is there, however long frames take.
+    """
+    longest, length, places = max(1, round(rate)), 1, [0]
+    while places[-1] < frames:
+        places.append(min(frames, places[-1] + length))
+        length = min(2 * length, longest)
+    return tuple(places)
+
+
+class Reel:
+    """Segments in a folder; another process goes on behind the last closed one.
+
+    Args:
+        folder: For this shot alone; its name should follow from everything that shapes the frames.
+        shot: What is filmed.
+    """
+
+    def __init__(self, folder: Path, shot: Shot) -> None:
+        self._folder, self._shot = folder, shot
+        self._cuts = cuts(shot.frames, shot.rate)
+        self._canvas = Canvas(shot.native, shot.size, shot.encoder.pixel_format, hdr=shot.hdr)
+        make_folder(folder)
+
+    @property
+    def init(self) -> Path:
+        """What players read first."""
+        return self._folder / INIT
+
+    def segment(self, number: int) -> Path:
+        """The file of a segment."""
+        return self._folder / f"{number:05d}.m4s"
+
+    @property
+    def closed(self) -> int:
+        """Segments that are whole."""
+        count = 0
+        while count < len(self._cuts) - 1 and self.segment(count).exists():
+            count += 1
+        return count if self.init.exists() else 0
+
+    @property
+    def frames_closed(self) -> int:
+        """Frames that are durable."""
+        return self._cuts[self.closed]
+
+    def shoot(self, source: Source) -> Iterator[int]:
+        """Film what is missing; yields the number of each segment once it is durable.
+
+        Args:
+            source: Paints frames; called once for each, in order. What it raises ends the work
+                and leaves the closed segments.
+
+        Raises:
+            StorageFull: The disk is full; what was closed stays.
+        """
+        for number in range(self.closed, len(self._cuts) - 1):
+            made = encode_segment(
+                self._shot.encoder,
+                self._shot.size,
+                self._shot.rate,
+                number,
+                self._frames(source, number),
+            )
+            with full_disk_is_named(FULL):
+                if not self.init.exists():
+                    write_atomically(self.init, made.init)
+                write_atomically(self.segment(number), made.media)
+            yield number
+
+    def _frames(self, source: Source, number: int) -> Iterator[av.VideoFrame]:
+        for frame in range(self._cuts[number], self._cuts[number + 1]):
+            yield self._canvas.frame(source(frame), frame, self._shot.rate)
+
+    def seconds(self, number: int) -> Fraction:
+        """How long a segment lasts."""
+        return (self._cuts[number + 1] - self._cuts[number]) / self._shot.rate
+
+    def playlist(self, init: str, places: list[str]) -> str:
+        """The playlist of the segments that lie at these places."""
+        longest = Fraction(max(1, round(self._shot.rate))) / self._shot.rate
+        parts = [(place, self.seconds(number)) for number, place in enumerate(places)]
+        return playlist(init, parts, longest, ended=len(places) == len(self._cuts) - 1)
+
+    def chunks(self) -> Iterator[bytes]:
+        """The closed segments as one fragmented file."""
+        yield self.init.read_bytes()
+        for number in range(self.closed):
+            yield self.segment(number).read_bytes()
+
+    def remove(self) -> None:
+        """Drop the folder."""
+        shutil.rmtree(self._folder, ignore_errors=True)

@@ -1,0 +1,22 @@
+"""How large a picture is."""
+
+from typing import NamedTuple
+
+
+class Size(NamedTuple):
+    """Pixels across and down."""
+
+    width: int
+    height: int
+
+    @property
+    def pixels(self) -> int:
+        """All of them."""
+        return self.width * self.height
+
+    def within(self, width: int, height: int) -> "Size":
+        """The largest size of these proportions that fits, both sides even."""
+        scale = min(1.0, width / self.width, height / self.height)
+        return Size(
+            max(2, int(self.width * scale) // 2 * 2), max(2, int(self.height * scale) // 2 * 2)
+        )

@@ -1,0 +1,1 @@
+"""Films: a camera that flies through a scene."""

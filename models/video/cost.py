@@ -1,0 +1,135 @@
+"""What a clip will take: known before anything is computed, so that it can be refused or shown.
+
+The figures are fits to measurements of this code on one core of an AMD EPYC (2026).
+"""
+
+import os
+from typing import Final
+
+from models.core.errors import TooLarge
+from models.image.schema import Quality
+from models.media.size import Size
+from models.video.path import CameraPath
+from models.video.schema import EngineName, Estimate, VideoRequest
+
+TRACE_S_PER_PIXEL: Final = 3.2e-6
+TRACE_S_PER_SAMPLE: Final = 2.1e-6
+TRACE_S_PER_FRAME: Final = 0.15
+SAMPLES: Final[dict[Quality, int]] = {"draft": 2, "standard": 5, "high": 32}
+ENCODE_S_PER_PIXEL: Final = 1.5e-8
+BYTES_PER_PIXEL: Final = 0.06
+"""Of a coded frame; an upper bound for H.264 as it is set here."""
+PRORES_BYTES_PER_PIXEL: Final = 0.5
+START_S: Final = 8.0
+"""Reading the prompt and compiling kernels."""
+TRACED_PIXELS: Final = 2048 * 2048
+"""Most that a frame is traced at: the denoiser holds a frame several times over."""
+BLUR_SAMPLES: Final = 4
+"""Moments of a frame that motion blur averages."""
+
+VIEW_COUNT: Final = 64
+VIEW_PX: Final = 192
+FIT_S: Final = 45.0
+FIELD_S_PER_PIXEL: Final = 3.0e-7
+FIELD_S_PER_FRAME: Final = 0.02
+
+MAX_COMPUTE_S: Final = 24 * 3600.0
+
+
+def native_size(request: VideoRequest, engine: EngineName) -> Size:
+    """What the engine computes; frames are enlarged from it.
+
+    Raises:
+        TooLarge: The engine cannot compute it, and no enlargement was allowed.
+    """
+    size = request.size
+    if request.upscale in (2, 4):
+        return _divided(size, int(request.upscale))
+    if engine == "nerf" or size.pixels <= TRACED_PIXELS:
+        return size
+    if request.upscale == "none":
+        raise TooLarge(
+            f"path-trace computes at most {TRACED_PIXELS:,} pixels a frame: "
+            "allow upscale, or use engine nerf"
+        )
+    factor = next(n for n in (2, 4) if size.pixels <= TRACED_PIXELS * n * n)
+    return _divided(size, factor)
+
+
+def estimate(request: VideoRequest) -> Estimate:
+    """The engine that will be used, why, and what the clip takes.
+
+    Raises:
+        TooLarge: More than a day of one core, or the engine cannot compute such frames.
+    """
+    engine, why = choose(request)
+    native = native_size(request, engine)
+    setup_s, frame_s = costs(request, engine, native)
+    encode_s = request.size.pixels * ENCODE_S_PER_PIXEL
+    compute_s = setup_s + request.frames * (frame_s + encode_s)
+    if compute_s > MAX_COMPUTE_S:
+        raise TooLarge(
+            f"this clip takes some {compute_s / 3600:.0f} hours of a core, at most "
+            f"{MAX_COMPUTE_S / 3600:.0f} are accepted: ask for fewer or smaller frames, for a "
+            "lower quality, or for engine nerf"
+        )
+    cores = os.cpu_count() or 1
+    per_pixel = PRORES_BYTES_PER_PIXEL if request.codec == "prores" else BYTES_PER_PIXEL
+    return Estimate(
+        engine=engine,
+        why=why,
+        frames=request.frames,
+        native_resolution=(native.width, native.height),
+        compute_s=round(compute_s, 1),
+        time_s=round(compute_s / cores, 1),
+        first_segment_s=round((setup_s + frame_s + encode_s) / cores, 1),
+        disk_bytes=round(3 * per_pixel * request.size.pixels * request.frames),
+    )
+
+
+def choose(request: VideoRequest) -> tuple[EngineName, str]:
+    """The engine and the reason for it."""
+    if request.engine != "auto":
+        return request.engine, "as asked"
+    if request.hdr == "hdr10":
+        return "path-trace", "HDR10 needs scene-linear light"
+    if _lens_in(request):
+        return "path-trace", "a lens blurs what is out of focus"
+    totals = {}
+    for engine in ("path-trace", "nerf"):
+        setup_s, frame_s = costs(request, engine, native_size(request, engine))
+        totals[engine] = setup_s + frame_s * request.frames
+    traced, fitted = totals["path-trace"], totals["nerf"]
+    told = f"{fitted:.0f} s of a core with nerf, {traced:.0f} s with path-trace"
+    return ("nerf", told) if fitted < traced else ("path-trace", told)
+
+
+def costs(request: VideoRequest, engine: EngineName, native: Size) -> tuple[float, float]:
+    """Seconds of one core: once, and for each frame."""
+    blur = BLUR_SAMPLES if getattr(request.camera, "shutter_deg", 0) else 1
+    if engine == "path-trace":
+        return START_S, blur * trace_s(native, request.quality)
+    views_s = VIEW_COUNT * trace_s(Size(VIEW_PX, VIEW_PX), "standard")
+    return (
+        START_S + views_s + FIT_S,
+        blur * (FIELD_S_PER_FRAME + FIELD_S_PER_PIXEL * native.pixels),
+    )
+
+
+def trace_s(size: Size, quality: Quality) -> float:
+    """Seconds of one core for one traced and denoised picture."""
+    per_pixel = TRACE_S_PER_PIXEL + TRACE_S_PER_SAMPLE * SAMPLES[quality]
+    return TRACE_S_PER_FRAME + per_pixel * size.pixels
+
+
+def _lens_in(request: VideoRequest) -> bool:
+    camera = request.camera
+    return isinstance(camera, CameraPath) and any(
+        key.aperture_mm > 0 and key.focus_m is not None for key in camera.keyframes
+    )
+
+
+def _divided(size: Size, factor: int) -> Size:
+    return Size(
+        max(2, round(size.width / factor / 2) * 2), max(2, round(size.height / factor / 2) * 2)
+    )

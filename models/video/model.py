@@ -1,0 +1,197 @@
+"""The video capability: a flight through a scene becomes a clip that plays before it is done."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Final
+
+from models.core.capability import ModelCard, Run, Setup
+from models.core.seeds import SEED_LIMIT, derive, draw_seed
+from models.media.codecs import Encoder, choose_encoder
+from models.media.reel import Reel, Shot
+from models.media.size import Size
+from models.video import chart
+from models.video.backend import Footage
+from models.video.cost import estimate, native_size
+from models.video.filming import source_of
+from models.video.path import CameraPath
+from models.video.release import Shelf, Stream, provenance_of, release
+from models.video.schema import (
+    Enlargement,
+    Estimate,
+    PathRequest,
+    PathResult,
+    VideoRequest,
+    VideoResult,
+    engine_cards,
+)
+from models.video.setting import Setting
+from models.video.studio import Stopwatch, Studio, VideoOptions, path_of
+from models.video.workplace import folder_name, sweep, workplace
+
+VERSION: Final = "1.0"
+"""Of the frames: another one does not go on with segments of this one."""
+FRAMES_FROM, FRAMES_TO = 0.3, 0.97
+"""Shares of the progress that filming lies between where something is prepared before it."""
+NEAR, FAR = 0.35, 4.0
+"""White and black of depth, in distances of the subject."""
+
+
+class VideoModel:
+    """Films scenes. It is ready at once: what takes long to load is loaded for the first clip."""
+
+    def __init__(self, setup: Setup) -> None:
+        self._options = VideoOptions.model_validate(setup.options)
+        self._setup = setup
+        self._studio = Studio(setup, self._options)
+        self._clips = setup.cache_dir / "clips"
+        sweep(self._clips)
+
+    def cards(self) -> tuple[ModelCard, ...]:
+        """The engines."""
+        return tuple(
+            ModelCard(name=card.name, version=VERSION, device=self._setup.device)
+            for card in engine_cards()
+        )
+
+    def run(self, request: VideoRequest | PathRequest, run: Run) -> VideoResult | PathResult:
+        """Film a request, or only show the path that it would take.
+
+        Raises:
+            Cancelled: Nobody waits for it any more.
+            InvalidInput: The path leads through an object.
+            StorageFull: There is no room; finished segments are kept for the next attempt.
+            TooLarge: It would take more than is accepted.
+        """
+        run.check()
+        video = request.video if isinstance(request, PathRequest) else request
+        seed = _seed_of(video, run)
+        told = estimate(video)
+        encoder = choose_encoder(
+            video.codec, video.size, video.hdr, hardware=self._may_use_hardware()
+        )
+        with workplace(self._clips, self._name(video, seed, encoder, run), run) as folder:
+            setting = self._studio.setting(video, seed, folder, run)
+            path = path_of(video, setting)
+            if isinstance(request, PathRequest):
+                return self._shown(path, setting, told, run)
+            return self._filmed(video, path, setting, encoder, told, run)
+
+    def _may_use_hardware(self) -> bool:
+        return self._options.hardware_encoders and self._setup.device != "cpu"
+
+    def _name(self, request: VideoRequest, seed: int, encoder: Encoder, run: Run) -> str:
+        return folder_name(
+            {
+                "version": VERSION,
+                "owner": run.owner,
+                "request": request.model_dump(mode="json"),
+                "seed": seed,
+                "encoder": [encoder.name, dict(encoder.options)],
+            }
+        )
+
+    def _shown(self, path: CameraPath, setting: Setting, told: Estimate, run: Run) -> PathResult:
+        shelf = Shelf(
+            self._setup.store,
+            run,
+            provenance_of(VideoRequest(scene=setting.scene), "path", setting.seed),
+        )
+        picture = chart.draw_path(path, setting.boxes)
+        asset = shelf.keep(picture, chart.MEDIA_TYPE, "path.png")
+        return PathResult(path=path, chart=asset, scene=setting.scene, estimate=told)
+
+    def _filmed(
+        self,
+        request: VideoRequest,
+        path: CameraPath,
+        setting: Setting,
+        encoder: Encoder,
+        told: Estimate,
+        run: Run,
+    ) -> VideoResult:
+        watch = Stopwatch()
+        native = native_size(request, told.engine)
+        shot = Shot(
+            encoder, native, request.size, request.rate, request.frames, request.hdr == "hdr10"
+        )
+        reel = Reel(setting.folder / "reel", shot)
+        resumed_at = reel.frames_closed
+        shelf = Shelf(self._setup.store, run, provenance_of(request, told.engine, setting.seed))
+        stream = Stream(reel, shelf, request)
+        for number in range(reel.closed):
+            stream.add(number)
+        footage = self._studio.engine(told.engine).prepare(request, setting, run)
+        watch.lap("prepare")
+        near_far = _depth_range(setting)
+        source = source_of(
+            footage,
+            path,
+            native,
+            request.output,
+            near_far,
+            run,
+            _frame_progress(request, footage, run),
+        )
+        for number in reel.shoot(source):
+            stream.add(number)
+            watch.laps.setdefault("first_segment", round(watch.elapsed_s, 3))
+        watch.lap("frames")
+        run.progress(FRAMES_TO, "mux")
+        assets, sprites = release(request, reel, stream, shelf, path, setting)
+        watch.lap("mux")
+        result = VideoResult(
+            assets=assets,
+            engine=told.engine,
+            why=told.why,
+            geometry="multi-view" if footage.views else "exact",
+            frames=request.frames,
+            fps=float(request.rate),
+            duration_s=round(request.frames / float(request.rate), 6),
+            seed=setting.seed,
+            codec=request.codec,
+            encoder=encoder.name,
+            native_resolution=(native.width, native.height),
+            upscale=_enlargement(native, request.size),
+            views=footage.views,
+            held_out_psnr_db=footage.held_out_psnr_db,
+            depth_range_m=near_far if request.output == "depth" else None,
+            sprites=sprites,
+            scene=setting.scene,
+            resumed_at_frame=resumed_at,
+            degraded=footage.degraded,
+            timings_s=watch.laps,
+        )
+        reel.remove()
+        _clip_of(request, setting.folder).unlink(missing_ok=True)
+        run.progress(1.0, "done")
+        return result
+
+
+def _seed_of(request: VideoRequest, run: Run) -> int:
+    """As asked; else the same for every attempt at a task, and another for every task."""
+    if request.seed is not None:
+        return request.seed
+    return draw_seed() if run.request_id == "-" else derive(0, run.request_id) % SEED_LIMIT
+
+
+def _frame_progress(request: VideoRequest, footage: Footage, run: Run) -> Callable[[int], None]:
+    start = FRAMES_FROM if footage.views else 0.02
+
+    def told(number: int) -> None:
+        share = (number + 1) / request.frames
+        run.progress(start + (FRAMES_TO - start) * share, f"frame {number + 1} of {request.frames}")
+
+    return told
+
+
+def _depth_range(setting: Setting) -> tuple[float, float]:
+    distance = setting.subject.distance_m
+    return round(NEAR * distance, 4), round(FAR * distance, 4)
+
+
+def _enlargement(native: Size, size: Size) -> Enlargement | None:
+    return None if native == size else Enlargement(factor=round(size.width / native.width, 3))
+
+
+def _clip_of(request: VideoRequest, folder: Path) -> Path:
+    return folder / f"clip.{request.file}"

@@ -1,0 +1,254 @@
+"""What the video capability takes and gives: the contract of its routes and workflow steps."""
+
+from fractions import Fraction
+from typing import Annotated, Final, Literal, Self, TypeAlias
+
+from pydantic import Field, model_validator
+
+from models.core.artifacts import Asset
+from models.core.capability import Value
+from models.image.schema import MAX_PROMPT_CHARACTERS, MAX_SEED, Quality, Scene, StyleName
+from models.media.formats import CONTAINERS, HDR_CODECS, CodecName, Container, Range
+from models.media.size import Size
+from models.video.path import MAX_DURATION_S, CameraPath, NerfstudioPath, Preset
+
+MIN_SIDE_PX: Final = 64
+MAX_SIDE_PX: Final = 8192
+MAX_PIXELS: Final = 8192 * 4320
+MAX_FRAMES: Final = 3600
+DEFAULT_FPS: Final = 24.0
+DEFAULT_DURATION_S: Final = 3.0
+
+Side = Annotated[int, Field(ge=MIN_SIDE_PX, le=MAX_SIDE_PX, multiple_of=2)]
+EngineName: TypeAlias = Literal["nerf", "path-trace"]
+Output: TypeAlias = Literal["rgb", "depth", "alpha"]
+Upscale: TypeAlias = Literal["auto", "none", 2, 4]
+
+
+class VideoRequest(Value):
+    """Ask for a flight through the scene of a prompt, or through a scene."""
+
+    prompt: str = Field(
+        "",
+        max_length=MAX_PROMPT_CHARACTERS,
+        examples=["orbit around a chrome teapot next to two red apples"],
+    )
+    scene: Scene | None = Field(None, description="filmed instead of the prompt where given")
+    style: StyleName = Field("photo", description="see /api/v1/image/styles")
+    engine: Literal["auto"] | EngineName = Field("auto", description="see /api/v1/video/models")
+    quality: Quality = "draft"
+    width: Side = 640
+    height: Side = 360
+    fps: float | None = Field(None, ge=1, le=120, description="24, or the path's")
+    duration_s: float | None = Field(
+        None, ge=0.04, le=MAX_DURATION_S, description="3, or the path's"
+    )
+    seed: int | None = Field(None, ge=0, lt=MAX_SEED, description="drawn at random if absent")
+    camera: CameraPath | Preset | NerfstudioPath | None = Field(
+        None, description="a path, a preset, or nerfstudio's camera_path.json; else by the prompt"
+    )
+    output: Output = Field("rgb", description="depth: near is white; alpha: objects are white")
+    container: Container | None = Field(None, description="the codec's usual one if absent")
+    codec: CodecName = "h264"
+    hdr: Range = "none"
+    upscale: Upscale = Field(
+        "auto", description="render smaller and enlarge: only where needed, never, or by a factor"
+    )
+
+    @model_validator(mode="after")
+    def _fits_together(self) -> Self:
+        if not self.prompt.strip() and self.scene is None:
+            raise ValueError("give a prompt, or a scene")
+        if self.width * self.height > MAX_PIXELS:
+            raise ValueError(f"a frame may have {MAX_PIXELS:,} pixels, 8K")
+        if self.container is not None and self.container not in CONTAINERS[self.codec]:
+            raise ValueError(f"{self.codec} lies in {' or '.join(CONTAINERS[self.codec])}")
+        if self.hdr == "hdr10" and self.codec not in HDR_CODECS:
+            raise ValueError("hdr10 needs codec hevc or av1")
+        if self.hdr == "hdr10" and (self.output != "rgb" or self.engine == "nerf"):
+            raise ValueError("hdr10 is of scene-linear light: output rgb by engine path-trace")
+        if self.duration_s and isinstance(self.camera, CameraPath | NerfstudioPath):
+            raise ValueError("a path has its own duration: leave duration_s out")
+        if isinstance(self.camera, CameraPath | Preset) and self.camera.stereo != "none":
+            self._stereo_is_possible(self.camera)
+        if self.frames > MAX_FRAMES:
+            raise ValueError(f"a clip may have {MAX_FRAMES} frames, this has {self.frames}")
+        return self
+
+    def _stereo_is_possible(self, camera: CameraPath | Preset) -> None:
+        if camera.projection != "perspective":
+            raise ValueError("stereo needs projection perspective")
+        if self.width % 4 or self.height % 4:
+            raise ValueError("stereo needs a width and a height divisible by 4")
+
+    @property
+    def size(self) -> Size:
+        """Of the frames."""
+        return Size(self.width, self.height)
+
+    @property
+    def frames_per_s(self) -> float:
+        """As asked, or as the path has it."""
+        if self.fps is not None:
+            return self.fps
+        return getattr(self.camera, "fps", DEFAULT_FPS)
+
+    @property
+    def rate(self) -> Fraction:
+        """Frames per second, those of television exact."""
+        return exact_rate(self.frames_per_s)
+
+    @property
+    def seconds(self) -> float:
+        """As asked, or as the path has it."""
+        if isinstance(self.camera, CameraPath):
+            return self.camera.duration_s
+        if isinstance(self.camera, NerfstudioPath):
+            return self.camera.seconds
+        return self.duration_s or DEFAULT_DURATION_S
+
+    @property
+    def frames(self) -> int:
+        """How many there are."""
+        return max(1, round(self.seconds * self.frames_per_s))
+
+    @property
+    def file(self) -> Container:
+        """The container."""
+        return self.container or CONTAINERS[self.codec][0]
+
+
+def exact_rate(fps: float) -> Fraction:
+    """The fraction behind a rounded rate: 29.97 is 30000/1001."""
+    television = Fraction(round(fps * 1.001) * 1000, 1001)
+    return (
+        television
+        if abs(fps - television) < 0.005 and fps % 1
+        else Fraction(fps).limit_denominator(1000)
+    )
+
+
+class Estimate(Value):
+    """What a clip will take, before anything is computed."""
+
+    engine: EngineName
+    why: str = Field(description="why this engine")
+    frames: int
+    native_resolution: tuple[int, int]
+    compute_s: float = Field(description="seconds of one core")
+    time_s: float = Field(description="on this machine, if nothing else runs")
+    first_segment_s: float = Field(description="until something can be played")
+    disk_bytes: int = Field(description="while it is made")
+    cost_usd: float = Field(0.0, description="paid to others: nothing is")
+
+
+class Enlargement(Value):
+    """How frames became larger than what was computed."""
+
+    factor: float
+    method: Literal["lanczos"] = "lanczos"
+
+
+class Views(Value):
+    """What a field was fitted to."""
+
+    count: int
+    resolution: tuple[int, int]
+
+
+class VideoAssets(Value):
+    """The files of a clip."""
+
+    video: Asset
+    playlist: Asset | None = Field(None, description="HLS; absent where players know no such codec")
+    poster: Asset
+    sprite_sheet: Asset
+    camera_path: Asset = Field(description="accepted as `camera` again")
+    camera_path_nerfstudio: Asset
+    path_chart: Asset = Field(description="the path from above and from the side")
+
+
+class Sprites(Value):
+    """How the thumbnails of the sprite sheet lie."""
+
+    columns: int
+    width: int
+    height: int
+    times_s: tuple[float, ...]
+
+
+class VideoResult(Value):
+    """The clip, and how it came to be."""
+
+    assets: VideoAssets
+    engine: EngineName
+    why: str
+    source: Literal["scene"] = "scene"
+    geometry: Literal["multi-view", "exact"] = Field(description="multi-view: fitted to pictures")
+    frames: int
+    fps: float
+    duration_s: float
+    seed: int
+    codec: CodecName
+    encoder: str
+    native_resolution: tuple[int, int] = Field(description="pixels that the engine computed")
+    upscale: Enlargement | None = None
+    views: Views | None = None
+    held_out_psnr_db: float | None = Field(None, description="on views kept from the fit")
+    depth_range_m: tuple[float, float] | None = Field(None, description="white and black of depth")
+    sprites: Sprites
+    scene: Scene
+    resumed_at_frame: int = Field(0, description="what an earlier attempt had finished")
+    degraded: tuple[str, ...] = ()
+    timings_s: dict[str, float]
+
+
+class PathRequest(Value):
+    """Ask for the path and the estimate of a clip, without filming it."""
+
+    video: VideoRequest
+
+
+class PathResult(Value):
+    """A path before anything is filmed."""
+
+    path: CameraPath
+    chart: Asset = Field(description="the path from above and from the side")
+    scene: Scene
+    estimate: Estimate
+
+
+class Resolution(Value):
+    """A usual size of frames."""
+
+    name: str
+    width: int
+    height: int
+
+
+class EngineCard(Value):
+    """An engine that requests may ask for."""
+
+    name: EngineName
+    description: str
+
+
+def resolutions() -> tuple[Resolution, ...]:
+    """Usual sizes; any even ones up to 8K may be asked for."""
+    table = (
+        ("360p", 640, 360), ("480p", 854, 480), ("720p", 1280, 720), ("1080p", 1920, 1080),
+        ("1440p", 2560, 1440), ("4K UHD", 3840, 2160), ("4K DCI", 4096, 2160),
+        ("8K UHD", 7680, 4320), ("8K DCI", 8192, 4320), ("vertical 720p", 720, 1280),
+        ("vertical 1080p", 1080, 1920), ("vertical 4K", 2160, 3840), ("square", 1080, 1080),
+    )  # fmt: skip
+    return tuple(Resolution(name=n, width=w, height=h) for n, w, h in table)
+
+
+def engine_cards() -> tuple[EngineCard, ...]:
+    """The engines."""
+    return (
+        EngineCard(
+            name="path-trace", description="exact light, every frame traced; lens and HDR10"
+        ),
+        EngineCard(name="nerf", description="a field fitted to traced views; cheap frames"),
+    )

@@ -1,0 +1,133 @@
+"""What clips are made with, loaded when the first clip needs it."""
+
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from models.core.capability import Run, Setup, Value
+from models.core.durable import write_atomically
+from models.image.schema import Scene
+from models.image.styles import style_named
+from models.video.backend import Engine
+from models.video.nerfstudio import from_nerfstudio
+from models.video.path import CameraPath, NerfstudioPath, Preset
+from models.video.presets import expand, named_in
+from models.video.schema import EngineName, VideoRequest
+from models.video.setting import Setting, check_clear, set_up
+
+if TYPE_CHECKING:
+    from models.image.render.renderer import Renderer
+    from models.image.scene import SceneDiffusion
+
+SCENE_FILE = "scene.json"
+
+
+class VideoOptions(Value):
+    """The capability's settings, `args.options.video` of the configuration.
+
+    Attributes:
+        libllvm: Path of a libLLVM, where the one that is found is not the right one.
+        hardware_encoders: Whether a GPU may encode, where one was given to the replica.
+    """
+
+    libllvm: str | None = None
+    hardware_encoders: bool = True
+
+
+class Studio:
+    """Composes scenes and prepares engines; each is loaded once, when it is first needed.
+
+    The path tracer and the reader of prompts take seconds and hundreds of megabytes, which a
+    service that is asked for no clip need not spend.
+
+    Args:
+        setup: What the capability is built from.
+        options: Its settings.
+    """
+
+    def __init__(self, setup: Setup, options: VideoOptions) -> None:
+        self._setup, self._options = setup, options
+        self._composer: SceneDiffusion | None = None
+        self._renderer: Renderer | None = None
+        self._engines: dict[EngineName, Engine] = {}
+
+    def setting(self, request: VideoRequest, seed: int, folder: Path, run: Run) -> Setting:
+        """The scene of a request, composed once for all attempts at it."""
+        kept = folder / SCENE_FILE
+        if request.scene is not None:
+            scene = request.scene
+        elif kept.exists():
+            scene = Scene.model_validate_json(kept.read_bytes())
+        else:
+            run.progress(0.0, "scene")
+            scene = self._composed(request.prompt, seed)
+            write_atomically(kept, scene.model_dump_json().encode())
+        run.check()
+        return set_up(scene, style_named(request.style), request.size, seed, folder)
+
+    def engine(self, name: EngineName) -> Engine:
+        """An engine, ready to prepare scenes."""
+        if name not in self._engines:
+            self._engines[name] = self._built(name)
+        return self._engines[name]
+
+    def _built(self, name: EngineName) -> Engine:
+        from models.video.pathtrace import PathTracer  # noqa: PLC0415  # loads the renderer
+
+        return PathTracer(self._tracer())
+
+    def _tracer(self) -> "Renderer":
+        if self._renderer is None:
+            from models.image.render.renderer import Renderer  # noqa: PLC0415  # takes a second
+
+            self._renderer = Renderer(
+                self._options.libllvm, self._setup.cache_dir, self._setup.device
+            )
+        return self._renderer
+
+    def _composed(self, prompt: str, seed: int) -> Scene:
+        if self._composer is None:
+            from models.image.scene import SceneDiffusion  # noqa: PLC0415  # loads torch
+
+            self._composer = SceneDiffusion.load()
+        return self._composer.compose(prompt, seed).scene
+
+
+def path_of(request: VideoRequest, setting: Setting) -> CameraPath:
+    """The path that a request asks for, expanded.
+
+    Raises:
+        InvalidInput: It leads through an object or underground.
+    """
+    camera = request.camera
+    if isinstance(camera, NerfstudioPath):
+        camera = from_nerfstudio(camera)
+    if isinstance(camera, CameraPath):
+        path = camera.model_copy(update={"fps": request.frames_per_s})
+    else:
+        preset = camera or Preset(preset=named_in(request.prompt))
+        seconds = request.seconds
+        path = expand(preset, setting.subject, seconds, request.frames_per_s, setting.seed)
+    check_clear(path, setting)
+    return path
+
+
+class Stopwatch:
+    """Wall-clock seconds of consecutive stages."""
+
+    def __init__(self, clock: Callable[[], float] = time.perf_counter) -> None:
+        self.laps: dict[str, float] = {}
+        self._clock = clock
+        self._started = self._last = clock()
+
+    @property
+    def elapsed_s(self) -> float:
+        """Since the start."""
+        return self._clock() - self._started
+
+    def lap(self, stage: str) -> None:
+        """Close a stage."""
+        now = self._clock()
+        self.laps[stage] = round(now - self._last, 3)
+        self._last = now

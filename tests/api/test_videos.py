@@ -1,0 +1,87 @@
+"""Clips over HTTP, made by the real capability in this process."""
+
+from pathlib import Path
+from typing import Any
+
+import httpx
+
+from tests.api.test_errors import assert_problem
+from tests.api.video_app import app, headers_of, http, model
+
+__all__ = ["app", "http", "model"]
+
+CLIP: dict[str, Any] = {
+    "scene": {"objects": [{"shape": "cube", "color": "#c03030"}]},
+    "engine": "path-trace",
+    "width": 64,
+    "height": 64,
+    "fps": 4,
+    "duration_s": 0.5,
+    "seed": 7,
+}
+
+
+async def test_a_clip_is_a_task_with_an_estimate_a_playlist_and_a_file(
+    http: httpx.AsyncClient, tmp_path: Path
+) -> None:
+    accepted = await http.post("/api/v1/generate/video", json=CLIP)
+    task_id = accepted.json()["id"]
+    events = (await http.get(accepted.json()["events_url"])).text
+    task = (await http.get(accepted.headers["location"])).json()
+    assets = task["outputs"]["result"]["assets"]
+    live = await http.get(f"/api/v1/video/{task_id}/playlist.m3u8")
+    part = await http.get(assets["video"]["url"], headers={"Range": "bytes=4-7"})
+    foreign = headers_of(tmp_path, "eve")
+
+    assert accepted.status_code == 202
+    assert accepted.json()["estimate"]["frames"] == 2
+    assert "application/vnd.apple.mpegurl" in events  # the playlist was shown while it grew
+    assert task["inputs"]["body"]["seed"] == 7
+    assert live.headers["content-type"].startswith("application/vnd.apple.mpegurl")
+    assert live.text.endswith("#EXT-X-ENDLIST\n")
+    for line in live.text.splitlines():
+        if line.startswith("/assets/"):
+            assert (await http.get(line)).status_code == 200
+    assert (part.status_code, part.content) == (206, b"ftyp")
+    assert_problem(
+        await http.get(f"/api/v1/video/{task_id}/playlist.m3u8", headers=foreign),
+        404,
+        "unknown-asset",
+    )
+
+
+async def test_a_dry_run_estimates_and_too_much_is_refused(http: httpx.AsyncClient) -> None:
+    told = await http.post("/api/v1/generate/video?dry_run=true", json=CLIP)
+    huge = CLIP | {"width": 1920, "height": 1080, "fps": 60, "duration_s": 60, "quality": "high"}
+    refused = await http.post("/api/v1/generate/video", json=huge)
+    odd = await http.post("/api/v1/generate/video", json=CLIP | {"width": 65})
+
+    assert told.json()["engine"] == "path-trace"
+    assert told.json()["compute_s"] > 0
+    assert_problem(refused, 413, "too-large")
+    assert_problem(odd, 422, "invalid-input")
+    assert (await http.get("/api/v1/task")).json()["runs"] == []
+
+
+async def test_a_path_is_shown_before_it_is_filmed(http: httpx.AsyncClient) -> None:
+    shown = (await http.post("/api/v1/video/path", json={"video": CLIP})).json()
+    picture = await http.get(shown["chart"]["url"])
+    again = await http.post("/api/v1/generate/video?dry_run=true", json={
+        **{k: v for k, v in CLIP.items() if k != "duration_s"}, "camera": shown["path"]
+    })  # fmt: skip
+
+    assert picture.headers["content-type"] == "image/png"
+    assert shown["path"]["loop"] is True
+    assert again.json()["frames"] == 2
+
+
+async def test_forms_with_files_are_refused_with_the_reason(http: httpx.AsyncClient) -> None:
+    form = await http.post(
+        "/v1/videos", data={"prompt": "a cube"}, files={"input_reference": ("a.png", b"x")}
+    )
+    elsewhere = await http.post("/api/v1/generate/video", files={"prompt": (None, "a cube")})
+
+    assert_problem(form, 422, "invalid-input")
+    assert "leave it out" in form.json()["detail"]
+    assert_problem(elsewhere, 415, "unsupported-media-type")
+    assert_problem(await http.get("/v1/videos/video_nope"), 404, "unknown-asset")
