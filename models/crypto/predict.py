@@ -1,10 +1,11 @@
 """From symbols to answers: candles, cache, one batch for the models, the record."""
 
 import hashlib
+import logging
 import threading
 import time
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, replace
 
@@ -12,7 +13,7 @@ import numpy as np
 from pydantic import TypeAdapter, ValidationError
 
 from models.core.capability import Run
-from models.core.errors import CapabilityError, CapacityExceeded, InvalidInput
+from models.core.errors import CapabilityError, CapacityExceeded, InvalidInput, ModelUnavailable
 from models.crypto.candles import Candles
 from models.crypto.finder import Finder
 from models.crypto.forecast import Forecast, Forecaster, ForecastQuery
@@ -30,6 +31,8 @@ BATCH = 64
 MIDDLE = (0.5,)
 STALE_STEPS = 2.0
 _SYMBOL: TypeAdapter[str] = TypeAdapter(Symbol)
+
+logger = logging.getLogger(__name__)
 
 CacheKey = tuple[object, ...]
 
@@ -208,7 +211,7 @@ class Predictor:
             )
             for job in jobs.values()
         ]
-        outcomes = self._forecaster.forecast(queries)
+        outcomes = self._forecasts(queries)
         served: dict[str, Served | CapabilityError] = {}
         news: list[NewForecast] = []
         for (symbol, job), outcome in zip(jobs.items(), outcomes, strict=True):
@@ -224,6 +227,18 @@ class Predictor:
                 if isinstance(each, Served):
                     served[symbol] = replace(each, degraded=(*each.degraded, unwritten))
         return served
+
+    def _forecasts(self, queries: Sequence[ForecastQuery]) -> list[Forecast | CapabilityError]:
+        """One batch; where arithmetic fails on one coin, the others are answered all the same."""
+        try:
+            return self._forecaster.forecast(queries)
+        except (ArithmeticError, ValueError, np.linalg.LinAlgError) as error:
+            if len(queries) > 1:
+                return [outcome for query in queries for outcome in self._forecasts([query])]
+            symbol = queries[0].candles.symbol
+            logger.exception("a model failed", extra={"symbol": symbol})
+            detail = f"the model cannot be fitted to the candles of {symbol}"
+            return [ModelUnavailable(f"{detail} ({type(error).__name__})")]
 
     def _news(
         self, request: PredictRequest, job: Job, forecast: Forecast, warp: Warp | None
