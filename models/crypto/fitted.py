@@ -96,7 +96,7 @@ def _random_walk(
     few = independent_counts(len(truth), knots, window) < ENOUGH_APART
     deviation = float(np.sqrt(np.mean(returns[-window:] ** 2)))
     walk[few] = deviation * np.sqrt(knots[few])[:, None] * ndtri(GRID)
-    return walk
+    return np.asarray(walk)
 
 
 def _between(knots: IntArray, rows: FloatArray, horizons: IntArray) -> FloatArray:

@@ -22,7 +22,7 @@ ModelName = Literal["auto", "har", "lstm", "patch", "garch", "blend"]
 MAX_HORIZON: dict[Interval, int] = {"1h": 168, "1d": 30}
 MIN_BARS = 200
 MAX_PATHS = 10_000
-DEFAULT: dict[Interval, ScaleName] = {"1h": "blend", "1d": "har"}
+DEFAULT: dict[Interval, ScaleName] = {"1h": "har", "1d": "har"}
 """What `auto` takes: the best on a validation span before the reported one."""
 FITS_KEPT = 1024
 """Fits of the last bars of so many coins: some 60 kB each."""

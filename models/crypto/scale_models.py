@@ -26,6 +26,9 @@ ScaleName = Literal["har", "lstm", "patch", "garch", "blend"]
 GARCH_BARS: dict[Interval, int] = {"1h": 6000, "1d": 1000}
 """Returns that the yardstick is fitted on: the newest ones."""
 
+BLENDED = 0.5
+"""Part of the LSTM's correction that the blend adds to the coin's own HAR."""
+
 logger = logging.getLogger(__name__)
 
 
@@ -113,16 +116,12 @@ class ScaleModels:
     ) -> FloatArray:
         pool = self.pool(candles.interval)
         rows = pool.standardised(candles)
-        own = self._own_har(pool, rows, candles, known) if name in ("har", "blend") else None
-        learned = [
-            self._corrections(network, pool, rows, since) + rows @ pool.coefficients
-            for network in _networks_of(name)
-        ]
-        if own is None:
-            return learned[0]
-        if not learned:
-            return own
-        return np.asarray(0.5 * own + 0.5 * np.mean(learned, axis=0))
+        if name in ("lstm", "patch"):
+            return rows @ pool.coefficients + self._corrections(name, pool, rows, since)
+        own = self._own_har(pool, rows, candles, known)
+        if name == "blend":
+            own += BLENDED * self._corrections("lstm", pool, rows, since)
+        return own
 
     def _own_har(self, pool: Pool, rows: FloatArray, candles: Candles, known: int) -> FloatArray:
         targets = log_variance_sums(candles.part(0, known), KNOTS[candles.interval])
@@ -161,5 +160,5 @@ class ScaleModels:
 
 def _networks_of(name: ScaleName) -> "tuple[NetworkName, ...]":
     if name == "blend":
-        return ("lstm", "patch")
+        return ("lstm",)
     return (name,) if name in ("lstm", "patch") else ()
