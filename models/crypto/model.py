@@ -79,6 +79,11 @@ class CryptoModel:
             CapabilityError: For one symbol, why it has no answer.
         """
         run.check()
+        answer = self._answer(request, run)
+        run.check()
+        return answer
+
+    def _answer(self, request: Value, run: Run) -> Value:
         match request:
             case PredictRequest():
                 return self._predict(request, run)
