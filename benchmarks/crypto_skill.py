@@ -35,7 +35,7 @@ from models.crypto.training import fit_members, fit_pool, lesson_of
 STRIDE = {"1h": 5, "1d": 1}
 HORIZONS = 7
 WORDS: dict[Interval, str] = {"1h": "hourly", "1d": "daily"}
-MAIN: ScaleName = "har"
+MAIN: dict[Interval, ScaleName] = {"1h": "blend", "1d": "har"}
 
 
 def main() -> None:
@@ -63,9 +63,9 @@ def main() -> None:
             continue
         models = ScaleModels() if options.shipped else trained(same, span[0], names)
         walked = {coin.symbol: walked_coin(coin, names, models, span) for coin in same}
-        figures |= skills(WORDS[interval], walked, names)
+        figures |= skills(interval, walked, names)
         for each in walked.values():
-            found = each[MAIN]
+            found = each[MAIN[interval]]
             tails += [test.passed for test in tails_of(found)]
             for level, parts in inside.items():
                 parts.append(float(covered(found.curves, found.truth, level, GRID).mean()))
@@ -85,7 +85,7 @@ def main() -> None:
             },
             "var_cells_passed": sum(tails),
             "var_cells": len(tails),
-            "model": MAIN,
+            "models": MAIN,
             "seconds": round(time.monotonic() - began, 1),
         }
     )
@@ -99,7 +99,7 @@ def trained(coins: Sequence[Candles], start_ms: int, names: Sequence[ScaleName])
     members = {
         (network, pool.interval): fit_members(network, pool.interval, lessons, 0)
         for network in get_args(NetworkName)
-        if network in names or "blend" in names
+        if network in names or (network == "lstm" and "blend" in names)
     }
     return ScaleModels(pools={pool.interval: pool}, members=members)
 
@@ -122,14 +122,15 @@ def skill(walked: Walked, yardstick: Walked) -> tuple[float, float]:
 
 
 def skills(
-    word: str, walked: dict[str, dict[ScaleName, Walked]], names: Sequence[ScaleName]
+    interval: Interval, walked: dict[str, dict[ScaleName, Walked]], names: Sequence[ScaleName]
 ) -> dict[str, object]:
     """Skill per coin and their mean, per model."""
+    word = WORDS[interval]
     figures: dict[str, object] = {}
     for name in names:
         found = {coin: skill(each[name], each["garch"]) for coin, each in walked.items()}
         values = [value for value, _ in found.values()]
-        prefix = word if name == MAIN else f"{word}_{name}"
+        prefix = word if name == MAIN[interval] else f"{word}_{name}"
         figures[f"{prefix}_mean_skill_pct"] = round(float(np.mean(values)), 3)
         figures[f"{prefix}_worst_skill_pct"] = round(min(values), 3)
         for coin, (value, t) in found.items():
@@ -149,9 +150,9 @@ def unseen(
     values = []
     for coin in coins:
         others = [other for other in coins if other.symbol != coin.symbol]
-        models = trained(others, span[0], [MAIN])
+        models = trained(others, span[0], [MAIN[coin.interval]])
         origins = choose_origins(coin, *span, STRIDE[coin.interval], HORIZONS)
-        found = walk(coin, MAIN, origins, HORIZONS, models)
+        found = walk(coin, MAIN[coin.interval], origins, HORIZONS, models)
         values.append(skill(found, walked[coin.symbol]["garch"])[0])
     prefix = "" if coins[0].interval == "1h" else "daily_"
     return {

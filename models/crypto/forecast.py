@@ -22,8 +22,8 @@ ModelName = Literal["auto", "har", "lstm", "patch", "garch", "blend"]
 MAX_HORIZON: dict[Interval, int] = {"1h": 168, "1d": 30}
 MIN_BARS = 200
 MAX_PATHS = 10_000
-DEFAULT: dict[Interval, ScaleName] = {"1h": "har", "1d": "har"}
-"""What `auto` takes: the best on a validation span before the reported one."""
+DEFAULT: dict[Interval, ScaleName] = {"1h": "blend", "1d": "har"}
+"""What `auto` takes: the best in a walk-forward test on a span before the reported one."""
 FITS_KEPT = 1024
 """Fits of the last bars of so many coins: some 60 kB each."""
 SHORT = {"1h": 1500, "1d": 400}
@@ -178,23 +178,22 @@ class Forecaster:
     def _choose(self, request: ForecastQuery) -> tuple[ScaleName, str, tuple[str, ...]]:
         """The model, why that one, and what is missing."""
         interval, bars = request.candles.interval, len(request.candles)
-        degraded = []
-        if bars < SHORT[interval]:
-            degraded.append(
-                f"short history of {bars} bars: coefficients and distribution lean on other coins"
-            )
+        short = (
+            f"short history of {bars} bars: coefficients and distribution lean on other coins",
+        )
+        leaning = short if bars < SHORT[interval] else ()
         if request.model != "auto":
             if lacking := self.models.missing(request.model, interval):
                 raise ModelUnavailable(lacking)
-            return request.model, "asked for", tuple(degraded)
+            return request.model, "asked for", () if request.model == "garch" else leaning
         preferred = DEFAULT[interval]
         if not (lacking := self.models.missing(preferred, interval)):
-            return preferred, f"the default for {interval} bars", tuple(degraded)
-        if self.models.missing("har", interval):
-            degraded.append(f"no learned weights ({lacking}): the yardstick answers")
-            return "garch", "all that works without weights", tuple(degraded)
-        degraded.append(f"{preferred} is not available ({lacking})")
-        return "har", f"stands in for {preferred}", tuple(degraded)
+            return preferred, f"the best of {interval} bars on the validation span", leaning
+        if not self.models.missing("har", interval):
+            missing = f"{preferred} is not installed ({lacking})"
+            return "har", f"stands in for {preferred}", (missing, *leaning)
+        missing = f"no learned weights ({lacking}): the yardstick answers"
+        return "garch", "all that works without weights", (missing,)
 
     def _fit(self, name: ScaleName, candles: Candles) -> Fitted:
         key = name, candles.digest

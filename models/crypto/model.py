@@ -55,6 +55,7 @@ class CryptoModel:
         self._store = CandleStore(setup.data_dir / "candles.sqlite")
         self._loop = BackgroundLoop("crypto-sources")
         forecaster = forecaster or Forecaster(options.weights, setup.device)
+        self._forecaster = forecaster
         ledger = Ledger(setup.data_dir / "forecasts.sqlite")
         keeper = Scorekeeper(ledger, forecaster)
         finder = Finder(options, self._store, self._loop, clock)
@@ -70,7 +71,7 @@ class CryptoModel:
 
     def cards(self) -> tuple[ModelCard, ...]:
         """The models of forecasts and of sentiment, the unavailable ones with the reason."""
-        return (*model_cards(self._options), self._desk.card())
+        return (*model_cards(self._forecaster.models), self._desk.card())
 
     def run(self, request: Value, run: Run) -> Value:
         """Answer a request of any route.

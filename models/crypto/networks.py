@@ -18,7 +18,7 @@ from models.core.weights import load_weights
 from models.crypto.candles import FloatArray, Interval
 
 NetworkName = Literal["lstm", "patch"]
-MEMBERS: dict[NetworkName, int] = {"lstm": 3, "patch": 1}
+MEMBERS: dict[NetworkName, int] = {"lstm": 2, "patch": 1}
 """Networks of other seeds whose answers are averaged."""
 WARM_UP = 168
 """Bars that a network reads before its first answer counts."""

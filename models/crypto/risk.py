@@ -232,12 +232,12 @@ def _parts(
     candles: Candles,
 ) -> tuple[GradePart, ...]:
     shortfall = next(t for t in tails if t.confidence == 0.99 and t.steps == 7).expected_shortfall
-    heavy = shortfall / (volatility * math.sqrt(7 * candles.step_ms / YEAR_MS))
+    per_week = shortfall * math.sqrt(7 * DAY_MS / (7 * candles.step_ms))
     gaps = candles.missing / (len(candles) + candles.missing)
     illiquid = None if volume is None else (9.5 - math.log10(max(volume, 1.0))) / 4.5
     return (
         _part("volatility", volatility, (volatility - 0.2) / 1.3, 0.4, "forecast, per year"),
-        _part("tail", heavy, (heavy - 2.0) / 3.0, 0.2, "shortfall 99 % over the predicted scale"),
+        _part("tail", per_week, (per_week - 0.05) / 0.45, 0.2, "shortfall 99 %, scaled to a week"),
         _part("drawdown", drawdown, drawdown / 0.8, 0.15, "below the highest close"),
         _part("liquidity", volume, illiquid, 0.15, "median of USD traded per day"),
         _part("beta", beta, None if beta is None else beta / 2.0, 0.05, "to BTC"),

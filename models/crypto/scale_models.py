@@ -84,6 +84,8 @@ class ScaleModels:
 
     def missing(self, name: ScaleName, interval: Interval) -> str | None:
         """Why a model cannot be used, or none if it can."""
+        if name == "garch":
+            return None
         try:
             self.pool(interval)
             for network in _networks_of(name):

@@ -12,7 +12,7 @@ from models.core.errors import Cancelled, InvalidInput, UpstreamUnavailable
 from models.crypto.model import CryptoModel
 from models.crypto.reports import CoinsRequest, ScorecardRequest, ScorecardResult
 from models.crypto.schema import Prediction, PredictRequest, PredictResult, Refused
-from tests.unit.crypto.conftest import HOUR_MS, NOW_S, Gaussian, bars
+from tests.unit.crypto.service.conftest import HOUR_MS, NOW_S, Gaussian, bars
 
 Build = Callable[..., CryptoModel]
 
