@@ -47,6 +47,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--bars", type=int, default=6000, help="of every coin")
     parser.add_argument("--connections", type=int, default=2)
+    parser.add_argument("--proxies", nargs="*", default=["default", "haproxy"])
     options = parser.parse_args()
     started = time.monotonic()
     figures: dict[str, object] = {}
@@ -55,13 +56,14 @@ def main() -> None:
         _fill(place / "in-process", options.bars)
         figures |= _named("in_process_", _in_process(place / "in-process"))
         print(figures, file=sys.stderr)
-        for name, environment in (("", {}), ("haproxy_", HAPROXY)):
-            data = place / (name or "default")
+        for proxy in options.proxies:
+            data = place / proxy
             _fill(data / "state" / "crypto", options.bars)
-            port = PORTS[name.rstrip("_") or "default"]
-            over_http = _served(place, data, port, environment, options.connections)
-            figures |= _named(name, over_http)
-            print(_named(name, over_http), file=sys.stderr)
+            environment = HAPROXY if proxy == "haproxy" else {}
+            over_http = _served(place, data, PORTS[proxy], environment, options.connections)
+            named = _named("" if proxy == "default" else f"{proxy}_", over_http)
+            figures |= named
+            print(named, file=sys.stderr)
     report({**figures, "n": len(COINS), "seconds": round(time.monotonic() - started, 1)})
 
 
