@@ -16,10 +16,11 @@ from models.core.capability import Run
 from models.core.errors import CapabilityError, CapacityExceeded, InvalidInput, ModelUnavailable
 from models.crypto.candles import Candles
 from models.crypto.finder import Finder
-from models.crypto.forecast import Forecast, Forecaster, ForecastQuery
+from models.crypto.forecast import DEFAULT, Forecast, Forecaster, ForecastQuery, ModelName
 from models.crypto.ledger import NewForecast
 from models.crypto.odds import Warp, odds_of, quantiles_at, significant
 from models.crypto.quantiles import Quantiles
+from models.crypto.scale_models import ScaleName
 from models.crypto.schema import Odds, Prediction, PredictRequest, Record, Refused, Symbol
 from models.crypto.scorekeeper import EMPTY, Key, Scorekeeper, written
 from models.crypto.scoring import LEVELS
@@ -29,6 +30,7 @@ CACHED = 2048
 BATCH = 64
 """Forecasts made between two looks at whether the caller is still there."""
 MIDDLE = (0.5,)
+STAND_INS: tuple[ScaleName, ...] = ("har", "garch")
 STALE_STEPS = 2.0
 _SYMBOL: TypeAdapter[str] = TypeAdapter(Symbol)
 
@@ -57,6 +59,8 @@ class Job:
     found: Found
     candles: Candles
     market: Candles | None
+    model: ModelName
+    harm: tuple[str, ...]
 
 
 class Predictor:
@@ -135,15 +139,38 @@ class Predictor:
         whose = owner if kind == "request" else ""
         self._keeper.arrived(series, kind, whose)
         beside = self._finder.beside(found)
+        record_key: Key = (series.symbol, series.interval, kind, whose)
+        model, harm = self._harmless(request.model, record_key)
         key = (
             *(series.symbol, series.interval, series.venue, series.last_open_ms, len(series)),
             *(whose, series.digest if kind == "request" else ""),
-            *(request.last_step, request.model, request.paths, request.paths and request.seed),
+            *(
+                request.last_step,
+                request.model,
+                model,
+                request.paths,
+                request.paths and request.seed,
+            ),
             beside.last_open_ms if beside else None,
         )
         candles = self._finder.candles(series)
         market = self._finder.candles(beside) if beside else None
-        return Job(key, (series.symbol, series.interval, kind, whose), found, candles, market)
+        return Job(key, record_key, found, candles, market, model, harm)
+
+    def _harmless(self, asked: ModelName, key: Key) -> tuple[ModelName, tuple[str, ...]]:
+        """`auto`, or what stands in for models that did harm on this coin, and why."""
+        said: list[str] = []
+        if asked != "auto":
+            return asked, ()
+        models = self._forecaster.models
+        for name in dict.fromkeys((DEFAULT[key[1]], *STAND_INS)):
+            if models.missing(name, key[1]) is not None:
+                continue
+            harm = self._keeper.harm(key, name, models.sha256(name, key[1]) or "")
+            if harm is None:
+                return name if said else "auto", tuple(said)
+            said.append(f"{name} was set aside: a random walk did better on its record: {harm}")
+        return "auto", (*said, "every model was set aside: the best of them answers all the same")
 
     def _serve(
         self, request: PredictRequest, jobs: dict[str, Job], run: Run
@@ -204,7 +231,7 @@ class Predictor:
                 job.candles,
                 horizon_steps=request.last_step,
                 levels=MIDDLE,  # every other level is read from the curve
-                model=request.model,
+                model=job.model,
                 paths=request.paths,
                 seed=request.seed,
                 market=job.market,
@@ -220,7 +247,7 @@ class Predictor:
                 continue
             warp = self._keeper.warp(job.record_key, request.last_step)
             news.append(self._news(request, job, outcome, warp))
-            served[symbol] = Served(outcome, news[-1].id, warp, outcome.degraded, {})
+            served[symbol] = Served(outcome, news[-1].id, warp, (*outcome.degraded, *job.harm), {})
         unwritten = written(self._keeper, news)
         if unwritten is not None:
             for symbol, each in served.items():
