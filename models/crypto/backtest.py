@@ -134,6 +134,8 @@ def walk_forward(
     Raises:
         InvalidInput: The stride shares a divisor with 24, or history or origins are too few.
     """
+    if market is not None and market.interval != candles.interval:
+        raise InvalidInput(f"market has {market.interval} bars; expected {candles.interval}")
     origins = choose_origins(candles, start_ms, end_ms, stride, horizons)
     shipped = scale_models or ScaleModels()
     chosen = list(dict.fromkeys("blend" if name == "auto" else name for name in models))

@@ -8,6 +8,7 @@ import argparse
 import sys
 import time
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import get_args
@@ -20,7 +21,7 @@ from models.core.weights import save_json, save_weights
 from models.crypto.candles import Candles, Interval
 from models.crypto.networks import NetworkName, file_name
 from models.crypto.scale_models import POOL
-from models.crypto.training import fit_members, fit_pool, intervals_of, lesson_of
+from models.crypto.training import COURSES, fit_members, fit_pool, intervals_of, lesson_of
 
 QUOTES = ("USDT", "USDC", "USD")
 COLUMNS = ("open", "high", "low", "close", "volume")
@@ -36,15 +37,25 @@ def main() -> None:
         "--until", help="use bars that closed by this date only, such as 2023-07-01"
     )
     parser.add_argument("--device", default="cpu")
+    parser.add_argument("--effort", type=float, default=1.0, help="times the usual lessons")
     options = parser.parse_args()
     coins = read_folder(options.candles)
     if options.until:
         coins = [known for coin in coins if (known := until(coin, date_ms(options.until)))]
-    train(coins, options.out, options.seed, options.device)
+    train(coins, options.out, options.seed, options.device, options.effort)
 
 
-def train(coins: Sequence[Candles], out: Path, seed: int, device: str = "cpu") -> None:
+def train(
+    coins: Sequence[Candles], out: Path, seed: int, device: str = "cpu", effort: float = 1.0
+) -> None:
     """Fit everything that is shared and write it, with a manifest, to `out`.
+
+    Args:
+        coins: Of any intervals.
+        out: Made if it is absent.
+        seed: Of weights, dropout and order.
+        device: Of torch.
+        effort: Times the usual lessons of the networks.
 
     Raises:
         InvalidInput: No coin has enough bars.
@@ -59,7 +70,9 @@ def train(coins: Sequence[Candles], out: Path, seed: int, device: str = "cpu") -
         lessons = [lesson_of(coin, pool) for coin in same]
         for name in get_args(NetworkName):
             began = time.process_time()
-            members = fit_members(name, interval, lessons, seed, device=device)
+            usual = COURSES[name, interval]
+            course = replace(usual, samples=effort * usual.samples)
+            members = fit_members(name, interval, lessons, seed, device=device, course=course)
             tensors = {
                 f"{index}.{key}": value
                 for index, member in enumerate(members)
