@@ -28,6 +28,8 @@ from models.crypto.sources.market import Found
 
 CACHED = 2048
 BATCH = 64
+"""Forecasts that are written down at once."""
+PIECE = 8
 """Forecasts made between two looks at whether the caller is still there."""
 MIDDLE = (0.5,)
 STAND_INS: tuple[ScaleName, ...] = ("har", "garch")
@@ -201,9 +203,8 @@ class Predictor:
         names = list(mine)
         try:
             for start in range(0, len(names), BATCH):
-                run.check()
                 part = {name: mine[name] for name in names[start : start + BATCH]}
-                made = self._make(request, part)
+                made = self._make(request, part, run)
                 self._land(part, made)
                 ready |= made
                 run.progress(0.5 + 0.5 * len(ready) / len(names), "forecast")
@@ -224,7 +225,7 @@ class Predictor:
                 self._cache.popitem(last=False)
 
     def _make(
-        self, request: PredictRequest, jobs: dict[str, Job]
+        self, request: PredictRequest, jobs: dict[str, Job], run: Run
     ) -> dict[str, Served | CapabilityError]:
         queries = [
             ForecastQuery(
@@ -238,7 +239,10 @@ class Predictor:
             )
             for job in jobs.values()
         ]
-        outcomes = self._forecasts(queries)
+        outcomes: list[Forecast | CapabilityError] = []
+        for first in range(0, len(queries), PIECE):
+            run.check()
+            outcomes += self._forecasts(queries[first : first + PIECE])
         served: dict[str, Served | CapabilityError] = {}
         news: list[NewForecast] = []
         for (symbol, job), outcome in zip(jobs.items(), outcomes, strict=True):
