@@ -12,8 +12,8 @@ from models.crypto.background import BackgroundLoop
 from models.crypto.cards import model_cards
 from models.crypto.chart import layout, png, svg
 from models.crypto.coins import coins
-from models.crypto.finder import Finder
-from models.crypto.forecast import Forecaster
+from models.crypto.finder import LEADER, Finder
+from models.crypto.forecast import Forecaster, ForecastQuery
 from models.crypto.ledger import Ledger
 from models.crypto.options import CryptoOptions
 from models.crypto.predict import Predictor, refused
@@ -33,6 +33,7 @@ from models.crypto.sentiment.desk import Desk
 from models.crypto.sentiment.newsroom import open_desk
 from models.crypto.sources.market import Found
 from models.crypto.sources.store import CandleStore
+from models.crypto.sources.synthetic import synthetic_series
 from models.crypto.sweep import sweep_forever
 
 SHOWN_BARS = 120
@@ -54,7 +55,9 @@ class CryptoModel:
         self._assets = setup.store
         self._store = CandleStore(setup.data_dir / "candles.sqlite")
         self._loop = BackgroundLoop("crypto-sources")
-        forecaster = forecaster or Forecaster(options.weights, setup.device)
+        if forecaster is None:
+            forecaster = Forecaster(options.weights, setup.device)
+            _warm_up(forecaster, clock)
         self._forecaster = forecaster
         ledger = Ledger(setup.data_dir / "forecasts.sqlite")
         keeper = Scorekeeper(ledger, forecaster)
@@ -152,6 +155,16 @@ class CryptoModel:
             if words in coin.symbol.lower() or words in coin.name.lower()
         )
         return CoinsResult(coins=found, sources=self._options.sources)
+
+
+def _warm_up(forecaster: Forecaster, clock: Callable[[], float]) -> None:
+    """Load libraries and weights before the first request needs them."""
+    import torch  # noqa: PLC0415  # after the checks of the settings, which take no time
+
+    # The networks are small: with more threads these spend their time waiting for each other.
+    torch.set_num_threads(1)
+    made = synthetic_series(LEADER, "1h", 1600, clock())
+    forecaster.forecast([ForecastQuery(made.candles(), horizon_steps=1)])
 
 
 def _close(
