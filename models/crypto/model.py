@@ -16,8 +16,9 @@ from models.crypto.finder import LEADER, Finder
 from models.crypto.forecast import Forecaster, ForecastQuery
 from models.crypto.ledger import Ledger
 from models.crypto.options import CryptoOptions
-from models.crypto.predict import Predictor, refused
+from models.crypto.predict import Predictor
 from models.crypto.questions import Questions
+from models.crypto.remarks import refused
 from models.crypto.reports import (
     BacktestRequest,
     CoinCard,

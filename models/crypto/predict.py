@@ -20,8 +20,9 @@ from models.crypto.forecast import DEFAULT, Forecast, Forecaster, ForecastQuery,
 from models.crypto.ledger import NewForecast
 from models.crypto.odds import Warp, odds_of, quantiles_at, significant
 from models.crypto.quantiles import Quantiles
+from models.crypto.remarks import ageing, market_kind
 from models.crypto.scale_models import ScaleName
-from models.crypto.schema import Odds, Prediction, PredictRequest, Record, Refused, Symbol
+from models.crypto.schema import Odds, Prediction, PredictRequest, Record, Symbol
 from models.crypto.scorekeeper import EMPTY, Key, Scorekeeper, written
 from models.crypto.scoring import LEVELS
 from models.crypto.sources.market import Found
@@ -33,7 +34,6 @@ PIECE = 8
 """Forecasts made between two looks at whether the caller is still there."""
 MIDDLE = (0.5,)
 STAND_INS: tuple[ScaleName, ...] = ("har", "garch")
-STALE_STEPS = 2.0
 _SYMBOL: TypeAdapter[str] = TypeAdapter(Symbol)
 
 logger = logging.getLogger(__name__)
@@ -332,31 +332,6 @@ class Predictor:
             return self._keeper.record(job.record_key, served.forecast.model)
         except CapabilityError:
             return EMPTY
-
-
-def market_kind(found: Found) -> str:
-    """Which record forecasts of these candles belong to."""
-    if found.provenance.source == "request":
-        return "request"
-    return "synthetic" if found.series.synthetic else "real"
-
-
-def ageing(found: Found) -> tuple[str, ...]:
-    """What a reader must know of the candles."""
-    said = []
-    provenance = found.provenance
-    if provenance.synthetic:
-        said.append("no source of candles answered: these are odds of an invented market")
-    elif provenance.source in ("stale", "files") and provenance.age_s > STALE_STEPS * (
-        3600 if found.series.interval == "1h" else 86_400
-    ):
-        said.append(f"the last candle closed {provenance.age_s / 3600:.1f} h ago: steps count on")
-    return tuple(said)
-
-
-def refused(symbol: str, error: CapabilityError) -> Refused:
-    """An error as the answer of one symbol."""
-    return Refused(symbol=symbol, code=error.code, detail=error.detail)
 
 
 def _symbol_of(text: str) -> str | CapabilityError:

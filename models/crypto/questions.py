@@ -9,7 +9,7 @@ from models.crypto.backtest import Backtest, walk_forward
 from models.crypto.candles import STEP_MS, Candles
 from models.crypto.finder import Finder
 from models.crypto.ledger import Ledger
-from models.crypto.predict import ageing
+from models.crypto.remarks import ageing
 from models.crypto.reports import (
     BacktestRequest,
     BacktestResult,
