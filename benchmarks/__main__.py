@@ -42,6 +42,11 @@ ROWS: dict[str, tuple[tuple[str, tuple[str, ...]], ...]] = {
             "request_p50_ms", "request_p99_ms")),
         ("payments per second in batches of 10,000", ("rows_per_s",)),
     ),
+    "crypto_serving": (
+        ("forecasts per second over HTTP in batches of 256, about known bars", ("forecasts_per_s",)),
+        ("the same model in process", ("in_process_per_s",)),
+        ("a cached forecast over HTTP: ms p50, p95", ("cached_p50_ms", "cached_p95_ms")),
+    ),
 }  # fmt: skip
 
 
