@@ -73,9 +73,10 @@ class Studio:
         return self._engines[name]
 
     def _built(self, name: EngineName) -> Engine:
-        from models.video.pathtrace import PathTracer  # noqa: PLC0415  # loads the renderer
+        from models.video.fieldwork import FieldEngine  # noqa: PLC0415  # loads the renderer
+        from models.video.pathtrace import PathTracer  # noqa: PLC0415  # the same
 
-        return PathTracer(self._tracer())
+        return FieldEngine(self._tracer()) if name == "nerf" else PathTracer(self._tracer())
 
     def _tracer(self) -> "Renderer":
         if self._renderer is None:
