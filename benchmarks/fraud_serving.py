@@ -26,11 +26,12 @@ from benchmarks.machine import report
 from models.core.capability import Run, Setup
 from models.core.local_store import LocalArtifactStore
 from models.core.weights import load_json
+from models.fraud.boosted import booster_of
 from models.fraud.generator import Labelled, Town, generate
 from models.fraud.model import FraudModel
 from models.fraud.reasons import reasons_of
 from models.fraud.schema import FraudRequest
-from models.fraud.scoring import FILE, WEIGHTS, TransactionModel, booster_of
+from models.fraud.scoring import FILE, WEIGHTS, TransactionModel
 from models.fraud.stream import streamed_features
 
 ROUTE = "/api/v1/fraud/analyze"

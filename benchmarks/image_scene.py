@@ -13,11 +13,11 @@ import torch
 from benchmarks.free_sentences import FREE_SENTENCES
 from benchmarks.machine import report
 from benchmarks.scene_prompts import MATERIAL_OF, Case, PromptWriter
+from models.core.minilm import MiniLM
 from models.image.scene import Composition, SceneDiffusion
 from models.image.scene.captions import CaptionWriter
 from models.image.scene.colour import ciede2000, cielab_of, hex_of
 from models.image.scene.lexicon import Lexicon
-from models.image.scene.minilm import MiniLM
 from models.image.schema import Scene, SceneObject
 from models.image.shapes import PROPORTIONS
 

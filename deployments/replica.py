@@ -8,11 +8,11 @@ import threading
 import time
 from collections.abc import AsyncIterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from pydantic import BaseModel, JsonValue
+from pydantic import BaseModel, JsonValue, SecretStr
 
 from deployments.logs import join_serve_log
 from deployments.node_address import bind_to_node_address
@@ -41,6 +41,7 @@ class ReplicaSpec:
         num_gpus: Share of a GPU, or whole GPUs; 0 computes on the CPU.
         options: The capability's own settings.
         threads: Runs at a time; more than one only for a capability that allows it.
+        secrets: Keys of providers by name.
     """
 
     name: str
@@ -52,6 +53,7 @@ class ReplicaSpec:
     num_gpus: float
     options: Mapping[str, JsonValue]
     threads: int = 1
+    secrets: Mapping[str, SecretStr] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -104,6 +106,7 @@ class Replica:
             cache_dir=self._spec.cache_dir,
             data_dir=self._spec.data_dir,
             options=self._spec.options,
+            secrets=self._spec.secrets,
         )
         build: type[Capability[Any, BaseModel]] = pkgutil.resolve_name(self._spec.model)
         return build(setup)  # type: ignore[call-arg]  # a Protocol cannot state its constructor

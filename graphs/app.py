@@ -33,6 +33,7 @@ Handle: TypeAlias = DeploymentHandle[Any]
 GATEWAY = "gateway"
 ORCHESTRATOR = "orchestrator"
 REPORT_TIMEOUT_S = 5.0
+RUNS_BYTES = 2**28
 STATES_FRESH_S = 0.5
 
 
@@ -79,6 +80,7 @@ def _bind(name: str, entry: Entry, settings: Settings, use_gpus: bool) -> Applic
         data_dir=settings.state_dir / name,
         num_gpus=num_gpus,
         options=settings.options.get(name, {}),
+        secrets=settings.secrets.get(name, {}),
         threads=share.threads,
     )
     options = {"num_cpus": share.num_cpus, "num_gpus": num_gpus}
@@ -90,7 +92,8 @@ def _bind_orchestrator(
 ) -> Application:
     share = settings.resources_of(ORCHESTRATOR)
     spec = OrchestratorSpec(
-        engine=EngineOptions(settings.runs, min_free_bytes=settings.min_free_bytes),
+        # More than the store asks for, so that what was accepted still finds room in it.
+        engine=EngineOptions(settings.runs, min_free_bytes=settings.min_free_bytes + RUNS_BYTES),
         store=settings.store,
         min_free_bytes=settings.min_free_bytes,
     )

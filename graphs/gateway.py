@@ -12,10 +12,12 @@ from graphs.calls import Calls
 from graphs.catalogue import Entry
 from graphs.limits import Admission
 from graphs.principals import Doorkeeper, Principal
+from graphs.ready_made import READY_MADE
+from graphs.routes import openai_images, openai_videos
 from graphs.routes.assets import asset_routes
 from graphs.routes.capabilities import capability_routes
 from graphs.routes.console import console_routes
-from graphs.routes.openai_videos import FORMS, openai_videos
+from graphs.routes.ready_made import ready_made_routes
 from graphs.routes.scaling import scaling_routes
 from graphs.routes.service import service_routes
 from graphs.routes.tasks import task_routes
@@ -52,7 +54,9 @@ def build_api(
     # FastAPI's own documentation pages load scripts from elsewhere and know no keys.
     api = FastAPI(title="Orrery", version=version, openapi_url=None)
     problems.install(api)
-    api.add_middleware(Admission, max_body_bytes=max_body_bytes, forms=FORMS)
+    api.add_middleware(
+        Admission, max_body_bytes=max_body_bytes, forms=openai_images.FORMS | openai_videos.FORMS
+    )
 
     def admit(scope: str) -> Callable[[Request], Awaitable[Principal]]:
         async def principal(request: Request) -> Principal:
@@ -67,12 +71,17 @@ def build_api(
     api.include_router(scaling_routes(calls, admit))
     api.include_router(capability_routes(catalogue, calls, admit, engine))
     if engine is not None:
-        api.include_router(task_routes(engine, CapabilitySteps(catalogue, calls), admit))
+        steps = CapabilitySteps(catalogue, calls)
+        api.include_router(task_routes(engine, steps, admit))
+        api.include_router(ready_made_routes(READY_MADE, engine, steps, admit))
         for entry in catalogue:
             if entry.name == "video":
                 public = not doorkeeper.has_keys
                 api.include_router(video_routes(engine, store, admit, public=public))
-                api.include_router(openai_videos(entry, engine, store, admit, public=public))
+                api.include_router(
+                    openai_videos.openai_videos(entry, engine, store, admit, public=public)
+                )
+    api.include_router(openai_images.openai_image_routes(catalogue, calls, store, admit))
     api.include_router(asset_routes(store, doorkeeper, admit))
     api.include_router(console_routes())
 

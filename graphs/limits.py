@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from graphs.problems import BadRequest, UnsupportedMedia, problem
+from graphs.problems import BadRequest, UnsupportedMedia, refusal
 from models.core.errors import CapabilityError, TooLarge
 
 REQUEST_ID = re.compile(r"^[A-Za-z0-9._-]{1,64}$")
@@ -41,7 +41,8 @@ class Admission:
             self._check_headers(headers, scope["path"] in self._forms)
             body = await self._read(receive) if _has_body(headers) else b""
         except CapabilityError as error:
-            await problem(error, state.get("request_id", "-"))(scope, receive, send)
+            answer = refusal(scope["path"], error, state.get("request_id", "-"))
+            await answer(scope, receive, send)
             return
         await self._app(scope, _replay(body, receive), send)
 

@@ -11,6 +11,7 @@ from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from graphs.openai_errors import openai_error, speaks_openai
 from models.core import errors
 from models.core.errors import CapabilityError
 from models.workflow.calls import Overdue, Poisoned
@@ -31,6 +32,12 @@ class UnknownRoute(CapabilityError):
     """No route has this path."""
 
     code, status, title = "unknown-route", 404, "Not found"
+
+
+class UnknownModel(CapabilityError):
+    """No model has this name."""
+
+    code, status, title = "model-not-found", 404, "Not found"
 
 
 class WrongMethod(CapabilityError):
@@ -69,6 +76,7 @@ PROBLEMS: tuple[type[CapabilityError], ...] = (
     errors.Forbidden,
     errors.UnknownAsset,
     UnknownRoute,
+    UnknownModel,
     WrongMethod,
     errors.Conflict,
     PreconditionFailed,
@@ -111,6 +119,19 @@ def problem(
     return JSONResponse(body, error.status, headers=headers, media_type=MEDIA_TYPE)
 
 
+def refusal(
+    path: str,
+    error: CapabilityError,
+    request_id: str,
+    **members: Any,  # noqa: ANN401 - JSON members
+) -> JSONResponse:
+    """Render an error in the shape that callers of a path expect."""
+    if speaks_openai(path):
+        named = [item["pointer"].strip("/") for item in members.get("errors", ())]
+        return openai_error(error, request_id, named)
+    return problem(error, request_id, **members)
+
+
 def _pointer(location: Sequence[str | int]) -> str:
     """RFC 6901 pointer into the body, or `query/name` for what is not in the body."""
     path = "".join("/" + str(part).replace("~", "~0").replace("/", "~1") for part in location[1:])
@@ -126,7 +147,7 @@ async def _capability_error(request: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, CapabilityError)  # noqa: S101 - registered for this class only
     if error.status >= InternalError.status:
         logger.warning("request refused", extra={"code": error.code, "detail": error.detail})
-    return problem(error, request_id_of(request))
+    return refusal(request.url.path, error, request_id_of(request))
 
 
 async def _invalid(request: Request, error: Exception) -> JSONResponse:
@@ -138,8 +159,10 @@ async def _invalid(request: Request, error: Exception) -> JSONResponse:
     ]
     said = "; ".join(f"{e['pointer'] or '/'}: {e['detail']}" for e in found[:5])
     if any(e["type"] == "json_invalid" for e in error.errors()):
-        return problem(BadRequest(f"the body is not JSON: {said}"), request_id_of(request))
-    return problem(errors.InvalidInput(said), request_id_of(request), errors=found)
+        broken = BadRequest(f"the body is not JSON: {said}")
+        return refusal(request.url.path, broken, request_id_of(request))
+    refused = errors.InvalidInput(said)
+    return refusal(request.url.path, refused, request_id_of(request), errors=found)
 
 
 async def _http_error(request: Request, error: Exception) -> JSONResponse:
@@ -149,7 +172,8 @@ async def _http_error(request: Request, error: Exception) -> JSONResponse:
         404: UnknownRoute(f"no route {path!r}; see /openapi.json for all routes"),
         405: WrongMethod(f"{request.method} is not allowed on {path!r}"),
     }
-    answer = problem(known.get(error.status_code, BadRequest(error.detail)), request_id_of(request))
+    found = known.get(error.status_code, BadRequest(error.detail))
+    answer = refusal(request.url.path, found, request_id_of(request))
     for name, value in (error.headers or {}).items():
         answer.headers[name] = value
     return answer
@@ -182,7 +206,7 @@ class CatchAll:
             if started or scope["type"] != "http":
                 raise
             error = InternalError(f"look for {request_id} in the logs")
-            await problem(error, request_id)(scope, receive, send)
+            await refusal(scope["path"], error, request_id)(scope, receive, send)
 
 
 def install(api: FastAPI) -> None:

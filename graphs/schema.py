@@ -51,6 +51,23 @@ class Services(Value):
     services: tuple[Service, ...]
 
 
+class ReadyMadeCard(Value):
+    """A workflow that comes with the product."""
+
+    name: str
+    title: str
+    route: str
+    inputs: dict[str, JsonValue] = Field(description="JSON Schema of the body")
+    example: dict[str, JsonValue]
+    lacks: tuple[str, ...] = Field(description="capabilities it needs that are not served here")
+
+
+class ReadyMadeCards(Value):
+    """All of them."""
+
+    workflows: tuple[ReadyMadeCard, ...]
+
+
 class Models(Value):
     """The models of a capability, the unavailable ones with the reason."""
 

@@ -3,7 +3,15 @@
 from pathlib import Path
 from typing import Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, JsonValue, field_validator, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    JsonValue,
+    SecretStr,
+    field_validator,
+    model_validator,
+)
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 Accelerator = Literal["auto", "cpu", "gpu"]
@@ -48,6 +56,7 @@ class Settings(BaseSettings):
         max_body_bytes: Longest request body.
         allow_hosts: Names that requests may be addressed to while no keys are configured.
         options: Per capability, validated by the capability.
+        secrets: Keys of providers, per capability; better in the environment than in the file.
     """
 
     model_config = SettingsConfigDict(
@@ -64,6 +73,7 @@ class Settings(BaseSettings):
     max_body_bytes: int = Field(2**20, ge=1024, le=2**28)
     allow_hosts: tuple[str, ...] = ("localhost", "127.0.0.1", "[::1]")
     options: dict[str, dict[str, JsonValue]] = {}
+    secrets: dict[str, dict[str, SecretStr]] = {}
 
     @model_validator(mode="after")
     def _keys_file_exists(self) -> Self:

@@ -1,4 +1,4 @@
-"""`orrery cluster check`: find what is wrong with a cluster's file before `ray up` costs money."""
+"""`orrery cluster`: find what is wrong with a cluster's file before it costs money."""
 
 import argparse
 import copy
@@ -7,9 +7,11 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+import ray
 import yaml
 from ray.autoscaler._private import util as ray_cluster
 
+from graphs.commands import kuberay
 from graphs.commands.failure import Failure
 from graphs.commands.terminal import Subcommands, say
 
@@ -25,20 +27,38 @@ def add_parser(subcommands: Subcommands) -> None:
     check = actions.add_parser("check", help="validate it and estimate its cost")
     check.add_argument("file", type=Path, nargs="?", default=Path("cluster.yaml"))
     check.set_defaults(run=run)
+    manifest = actions.add_parser("manifest", help="print a KubeRay manifest, complete")
+    manifest.add_argument("file", type=Path, nargs="?", default=Path("clusters/kuberay.yaml"))
+    manifest.add_argument("--config", type=Path, default=Path("serve_config.yaml"))
+    manifest.set_defaults(run=run_manifest)
 
 
 def run(options: argparse.Namespace) -> int:
     """Print every mistake with its mend, or the cost; status 1 if there are mistakes."""
     document = read(options.file)
-    mistakes = list(find_mistakes(document))
+    on_kubernetes = document.get("kind") == kuberay.KIND
+    mistakes = list(
+        kuberay.find_mistakes(dict(document), ray.__version__)
+        if on_kubernetes
+        else find_mistakes(document)
+    )
     for mistake in mistakes:
         say(f"- {mistake}")
     if mistakes:
         return 1
+    if on_kubernetes:
+        say(f"{options.file} is valid for KubeRay.")
+        return 0
     least, most = cost_usd_per_hour(document)
     say(f"{options.file} is valid for Ray's cluster launcher.")
     if most:
         say(f"By its {PRICE_LABEL} labels: {least:.2f} USD per hour idle, at most {most:.2f}.")
+    return 0
+
+
+def run_manifest(options: argparse.Namespace) -> int:
+    """Print the manifest with the configuration of the application in its place."""
+    say(kuberay.complete(dict(read(options.file)), dict(read(options.config))))
     return 0
 
 

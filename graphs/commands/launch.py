@@ -1,6 +1,7 @@
 """`serve run` in a Ray of its own.
 
-Run by `orrery serve` as a process of its own: `python -m graphs.commands.launch CONFIG`.
+Run by `orrery serve` as a process of its own: `python -m graphs.commands.launch CONFIG [PORT]`,
+the port being that of Ray's dashboard.
 """
 
 import os
@@ -35,15 +36,21 @@ def _report_failure() -> None:
                 return
 
 
-def main(config: str) -> None:
+def main(config: str, dashboard_port: int | None = None) -> None:
     """Start Ray, then do exactly what `serve run CONFIG` does."""
     # A background shell makes its children ignore the signal by which they are stopped.
     signal.signal(signal.SIGINT, signal.default_int_handler)
     threading.Thread(target=_follow_parent, args=(os.getppid(),), daemon=True).start()
-    ray.init(address="local", namespace="serve", include_dashboard=False)
+    ray.init(
+        address="local",
+        namespace="serve",
+        include_dashboard=dashboard_port is not None,
+        dashboard_host="127.0.0.1",
+        dashboard_port=dashboard_port,
+    )
     threading.Thread(target=_report_failure, daemon=True).start()
     serve_cli.main(["run", config], standalone_mode=False)
 
 
 if __name__ == "__main__":
-    main(sys.argv[1])
+    main(sys.argv[1], *map(int, sys.argv[2:]))

@@ -36,6 +36,7 @@ def add_parser(subcommands: Subcommands) -> None:
     parser.add_argument("--config", type=Path, default=REPOSITORY / "serve_config.yaml")
     parser.add_argument("--host", help="address to bind; default: as in the file")
     parser.add_argument("--port", type=int, help="port to bind; default: as in the file")
+    parser.add_argument("--dashboard-port", type=int, help="Ray's dashboard; default: none")
     parser.set_defaults(run=run)
 
 
@@ -50,7 +51,7 @@ def run(options: argparse.Namespace) -> int:
     # Short, since Ray's socket paths below it may have at most 107 bytes.
     folder = Path(tempfile.mkdtemp(prefix="orrery-"))
     try:
-        return Service(config, folder, logs).run()
+        return Service(config, folder, logs, options.dashboard_port).run()
     finally:
         shutil.rmtree(folder, ignore_errors=True)
 
@@ -62,9 +63,16 @@ class Service:
         config: What `serve run` reads.
         folder: Holds the configuration and all that Ray writes; removed in the end.
         logs: Holds the log, and those of the replicas; kept.
+        dashboard_port: Of Ray's dashboard on loopback, if wanted.
     """
 
-    def __init__(self, config: dict[str, dict[str, object]], folder: Path, logs: Path) -> None:
+    def __init__(
+        self,
+        config: dict[str, dict[str, object]],
+        folder: Path,
+        logs: Path,
+        dashboard_port: int | None = None,
+    ) -> None:
         http = config["http_options"]
         host = "127.0.0.1" if http["host"] in {"0.0.0.0", "::"} else http["host"]  # noqa: S104
         self._address = f"http://{host}:{http['port']}"
@@ -72,6 +80,7 @@ class Service:
         self._log = logs / "serve.log"
         self._config = folder / "serve_config.yaml"
         self._config.write_text(yaml.safe_dump(config))
+        self._dashboard = () if dashboard_port is None else (str(dashboard_port),)
         self._stopping = False
 
     def run(self) -> int:
@@ -81,7 +90,13 @@ class Service:
         started = time.monotonic()
         with self._log.open("wb") as log:
             process = subprocess.Popen(  # noqa: S603 - our own interpreter and files
-                [sys.executable, "-m", "graphs.commands.launch", str(self._config)],
+                [
+                    sys.executable,
+                    "-m",
+                    "graphs.commands.launch",
+                    str(self._config),
+                    *self._dashboard,
+                ],
                 env=self._environment(),
                 stdin=subprocess.DEVNULL,
                 stdout=log,

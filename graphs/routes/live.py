@@ -29,12 +29,34 @@ def wants_events(request: Request) -> bool:
     return {item.split(";")[0].strip().lower() for item in accepted} == {"text/event-stream"}
 
 
-async def watched(work: Work, request_id: str) -> Response:
+class Telling:
+    """How a run is told of: our events, unless a subclass has others."""
+
+    def sign(self, sign: Sign) -> list[str]:
+        """Events of a sign of life."""
+        said = {"fraction": sign.fraction, "stage": sign.stage}
+        blocks = [block("progress", json.dumps(said))]
+        if sign.preview is not None:
+            shown = {"media_type": sign.media_type, "url": data_url(sign.preview, sign.media_type)}
+            blocks.append(block("preview", json.dumps(shown)))
+        return blocks
+
+    async def result(self, result: BaseModel) -> AsyncGenerator[str, None]:
+        """Events of the end."""
+        yield block("result", result.model_dump_json())
+
+    def problem(self, error: CapabilityError, request_id: str) -> str:
+        """The event of a failure."""
+        return block("problem", bytes(problem(error, request_id).body).decode())
+
+
+async def watched(work: Work, request_id: str, telling: Telling | None = None) -> Response:
     """Events of a run, which ends when nobody reads them any more.
 
     Args:
         work: The run; takes whom to tell of its signs.
         request_id: Correlates logs.
+        telling: Words the events.
 
     Raises:
         CapabilityError: It failed at once.
@@ -49,31 +71,32 @@ async def watched(work: Work, request_id: str) -> Response:
     except asyncio.CancelledError:
         run.cancel()
         raise
-    return streamed(_events(run, signs, request_id))
+    return streamed(_events(run, signs, request_id, telling or Telling()))
 
 
 async def _events(
-    run: "asyncio.Future[BaseModel]", signs: asyncio.Queue[Sign | None], request_id: str
+    run: "asyncio.Future[BaseModel]",
+    signs: asyncio.Queue[Sign | None],
+    request_id: str,
+    telling: Telling,
 ) -> AsyncGenerator[str, None]:
     try:
         while (sign := await signs.get()) is not None:
-            yield block("progress", json.dumps({"fraction": sign.fraction, "stage": sign.stage}))
-            if sign.preview is not None:
-                shown = {
-                    "media_type": sign.media_type,
-                    "url": data_url(sign.preview, sign.media_type),
-                }
-                yield block("preview", json.dumps(shown))
-        yield _ending(run, request_id)
+            for text in telling.sign(sign):
+                yield text
+        error = run.exception()
+        if error is None:
+            async for text in telling.result(run.result()):
+                yield text
+        else:
+            yield telling.problem(_known(error, request_id), request_id)
     finally:
         run.cancel()  # the reader left; or nothing, since the run is over
 
 
-def _ending(run: "asyncio.Future[BaseModel]", request_id: str) -> str:
-    error = run.exception()
-    if error is None:
-        return block("result", run.result().model_dump_json())
-    if not isinstance(error, CapabilityError):
-        logger.error("run failed", exc_info=error, extra={"request_id": request_id})
-        error = InternalError(f"look for {request_id} in the logs")
-    return block("problem", bytes(problem(error, request_id).body).decode())
+def _known(error: BaseException, request_id: str) -> CapabilityError:
+    """The error as callers may see it."""
+    if isinstance(error, CapabilityError):
+        return error
+    logger.error("run failed", exc_info=error, extra={"request_id": request_id})
+    return InternalError(f"look for {request_id} in the logs")

@@ -52,13 +52,9 @@ def task_routes(engine: Engine, steps: CapabilitySteps, admit: Admit) -> APIRout
         dry_run: bool = False,
     ) -> Response:
         """Accept a graph of tasks; with `dry_run`, only tell its order and what it may take."""
-        try:
-            check(spec, steps.services())
-        except InvalidGraph as error:
-            found = [{"pointer": f.pointer, "detail": f.detail} for f in error.faults]
-            return problem(error, request_id_of(request), errors=found)
-        for task in spec.tasks:
-            caller.require(steps.scope_of(task.uses))
+        refused = refusal_of(spec, steps, caller, request)
+        if refused is not None:
+            return refused
         if dry_run:
             return JSONResponse(plan_of(spec, steps).model_dump(mode="json"))
         return await accept(engine, spec, caller, request_id_of(request), key, wait)
@@ -118,6 +114,24 @@ def _event_routes(engine: Engine, admitted: Any) -> APIRouter:  # noqa: ANN401 -
         return WebhookSecret(secret=await engine.webhook_secret(caller.owner))
 
     return router
+
+
+def refusal_of(
+    spec: Spec, steps: CapabilitySteps, caller: Principal, request: Request
+) -> Response | None:
+    """Everything that is wrong with a graph, with a JSON pointer each.
+
+    Raises:
+        Forbidden: The key does not cover what the graph uses.
+    """
+    try:
+        check(spec, steps.services())
+    except InvalidGraph as error:
+        found = [{"pointer": f.pointer, "detail": f.detail} for f in error.faults]
+        return problem(error, request_id_of(request), errors=found)
+    for task in spec.tasks:
+        caller.require(steps.scope_of(task.uses))
+    return None
 
 
 async def accept(

@@ -27,6 +27,7 @@ class Provenance(Value):
 
     capability: str
     backend: str
+    model: str | None = None
     model_sha256: str | None = None
     seed: int | None = None
     prompt_sha256: str | None = None

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Protocol, TypeVar
 
-from pydantic import BaseModel, JsonValue
+from pydantic import BaseModel, JsonValue, SecretStr
 
 from models.core.artifacts import ArtifactStore
 from models.core.errors import Cancelled
@@ -87,6 +87,7 @@ class Setup:
         cache_dir: Local folder for what can be computed again.
         data_dir: Local folder for what must last.
         options: The capability's own settings, validated by itself.
+        secrets: Keys of providers by name; never logged.
     """
 
     store: ArtifactStore
@@ -94,6 +95,7 @@ class Setup:
     cache_dir: Path
     data_dir: Path
     options: Mapping[str, JsonValue] = field(default_factory=dict)
+    secrets: Mapping[str, SecretStr] = field(default_factory=dict)
 
 
 class Capability(Protocol[RequestT, ResultT]):

@@ -58,7 +58,7 @@ def out_of_memory(advice: str, retry_after_s: float = 10.0) -> Iterator[None]:
     try:
         yield
     except (RuntimeError, MemoryError) as error:
-        if not _is_out_of_memory(error):
+        if not is_out_of_memory(error):
             raise
         logger.warning("out of memory", extra={"error": type(error).__name__})
         raise CapacityExceeded(
@@ -66,7 +66,8 @@ def out_of_memory(advice: str, retry_after_s: float = 10.0) -> Iterator[None]:
         ) from error
 
 
-def _is_out_of_memory(error: BaseException) -> bool:
+def is_out_of_memory(error: BaseException) -> bool:
+    """Whether an error says that the device, or the host, had too little memory left."""
     if isinstance(error, MemoryError):
         return True
     import torch  # noqa: PLC0415  # takes seconds

@@ -4,7 +4,8 @@ import json
 import logging
 import ssl
 import time
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple, Self
 
@@ -189,6 +190,67 @@ class OutboundClient:
                 logger.info("outbound request is tried again", extra=extra)
                 self._sleep(wait_s)
         raise AssertionError("a policy allows at least one attempt")
+
+    @contextmanager
+    def lines(
+        self,
+        method: str,
+        url: str,
+        *,
+        headers: Mapping[str, str],
+        json: Any,  # noqa: ANN401  # anything that JSON holds
+        accept: Collection[int] = (),
+    ) -> Iterator[tuple[Reply, Iterator[str]]]:
+        """Send a request once and read the answer line by line, as it comes.
+
+        Args:
+            method: Such as `POST`.
+            url: With its scheme.
+            headers: Besides those of the protocol.
+            json: Body as a value.
+            accept: Statuses beyond 2xx that are answers.
+
+        Yields:
+            Status and headers, as a reply without a body, and the lines.
+
+        Raises:
+            UpstreamUnavailable: No answer, or a status that is none; or the answer breaks off,
+                takes too long or is too long.
+            CapacityExceeded: The other side asks to come back later.
+        """
+        arguments = {"headers": dict(headers), "json": json}
+        call = _Call(method.upper(), url, arguments, accept, from_caller=False)
+        deadline = time.monotonic() + self._limits.total_s
+        with self._transport_errors(call):
+            response = self._client.send(self._build(call, 0), stream=True)
+            try:
+                self._check_status(call, response)
+                head = Reply(response.status_code, response.headers, b"")
+                yield head, self._lines(call, response, deadline)
+            finally:
+                response.close()
+
+    def _lines(self, call: _Call, response: httpx.Response, deadline: float) -> Iterator[str]:
+        read = 0
+        for line in response.iter_lines():
+            read += len(line) + 1
+            if read > self._limits.body_bytes:
+                raise self._too_large(call)
+            if time.monotonic() > deadline:
+                raise _unavailable(call, "answered too slowly")
+            yield line
+
+    @contextmanager
+    def _transport_errors(self, call: _Call) -> Iterator[None]:
+        """Failures of the only attempt, as the caller sees them."""
+        try:
+            yield
+        except _Failure as failure:
+            raise failure.error from failure.__cause__
+        except httpx.TimeoutException as error:
+            raise _unavailable(call, "did not answer in time") from error
+        except httpx.HTTPError as error:
+            raise _unavailable(call, f"failed ({type(error).__name__})") from error
 
     def _attempt(self, call: _Call, attempt: int) -> Reply:
         request = self._build(call, attempt)

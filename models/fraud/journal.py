@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
+import numpy.typing as npt
 
 from models.core.durable import make_folder
 from models.core.errors import ModelUnavailable, StorageFull
@@ -30,7 +31,17 @@ CREATE TABLE IF NOT EXISTS report (
     seq INTEGER PRIMARY KEY AUTOINCREMENT, owner TEXT NOT NULL, event_id TEXT NOT NULL, fraud INTEGER NOT NULL,
     reported_at_s REAL NOT NULL, source TEXT NOT NULL
 ) STRICT;
+CREATE INDEX IF NOT EXISTS report_of ON report (owner, event_id);
 """
+LABEL = (
+    "(SELECT fraud FROM report r WHERE r.owner = p.owner AND r.event_id = p.event_id "
+    "ORDER BY r.seq DESC LIMIT 1)"
+)
+LATEST = "SELECT features FROM payment WHERE owner = ? OR ? IS NULL ORDER BY seq DESC LIMIT ?"
+MATURED = (
+    f"SELECT at_s, owner, customer, cents, features, coalesce({LABEL}, 0) FROM payment p "  # noqa: S608  # constants
+    "WHERE at_s <= ? ORDER BY seq DESC LIMIT ?"
+)
 COLUMNS = "event_id, at_s, customer, terminal, cents, device, country, permille"
 INSERT = f"INSERT INTO payment (owner, {COLUMNS}, features) VALUES ({', '.join('?' * 10)})"  # noqa: S608  # constants
 SINCE = f"SELECT seq, owner, {COLUMNS} FROM payment WHERE seq > ? ORDER BY seq"  # noqa: S608  # constants
@@ -43,6 +54,16 @@ class Entry(NamedTuple):
     owner: str
     accepted: Accepted
     features: Sequence[float]
+
+
+class Matured(NamedTuple):
+    """A payment with its label; one that nobody reported is legitimate."""
+
+    at_s: float
+    party: str
+    cents: int
+    features: npt.NDArray[np.float32]
+    fraud: bool
 
 
 class Journal:
@@ -133,6 +154,21 @@ class Journal:
             "WHERE seq > ? ORDER BY seq",
             (seq,),
         ).fetchall()
+
+    def latest_features(self, owner: str | None, count: int) -> npt.NDArray[np.float32]:
+        """Features of the latest payments, of everyone if no owner is given: `(N, features)`."""
+        found = self._db.execute(LATEST, (owner, owner, count)).fetchall()
+        return np.array([np.frombuffer(row[0], np.float32) for row in found], np.float32)
+
+    def matured(self, until_s: float, count: int) -> list[Matured]:
+        """Payments whose label is known, up to an event time: the latest, newest first."""
+        found = self._db.execute(MATURED, (until_s, count))
+        return [
+            Matured(
+                at_s, f"{owner} {customer}", cents, np.frombuffer(blob, np.float32), bool(fraud)
+            )
+            for at_s, owner, customer, cents, blob, fraud in found
+        ]
 
     def forget_before(self, at_s: float) -> int:
         """Drop payments and reports older than a time; how many payments went."""

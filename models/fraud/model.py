@@ -2,17 +2,42 @@
 
 import time
 from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
 from itertools import groupby
 from pathlib import Path
+from typing import TypeVar
 
 from pydantic import Field, model_validator
 
 from models.core.capability import ModelCard, Run, Setup, Value
 from models.core.errors import ModelUnavailable, StorageFull
+from models.fraud.cases_schema import (
+    CaseRequest,
+    CaseResult,
+    CasesRequest,
+    CasesResult,
+    ChallengerRequest,
+    ChallengerResult,
+    DriftRequest,
+    DriftResult,
+    FeedbackRequest,
+    FeedbackResult,
+    PromotionRequest,
+    PromotionResult,
+)
+from models.fraud.casework import Casework
+from models.fraud.contest import Contest
 from models.fraud.costs import CostPolicy
-from models.fraud.journal import Journal
-from models.fraud.payment_judge import FACTS, NO_STATE, PaymentJudge, Row
-from models.fraud.payments import Payment
+from models.fraud.flow_judge import FLOW_FACTS, FlowJudge
+from models.fraud.flow_schema import NetworkFlow
+from models.fraud.flow_scoring import FlowModel
+from models.fraud.market_judge import MARKET_FACTS, MarketJudge
+from models.fraud.market_schema import MarketTrades, OrderBook
+from models.fraud.market_scoring import MarketModel
+from models.fraud.outcomes import IncidentCosts
+from models.fraud.payment_desk import PaymentDesk
+from models.fraud.payment_judge import FACTS, PaymentJudge
+from models.fraud.registry import Registry
 from models.fraud.rules import RuleTable
 from models.fraud.schema import (
     Event,
@@ -27,40 +52,61 @@ from models.fraud.schema import (
     Verdict,
 )
 from models.fraud.scoring import WEIGHTS, TransactionModel
-from models.fraud.state import Clash, State
 
 CHUNK = 500
 """Events taken in between two looks at whether the caller is still there."""
-AHEAD_S = 3_600.0
 
-TOO_EARLY = Refusal(
-    code="invalid-input", detail="at: more than an hour ahead of this machine's clock"
-)
-NO_STATE_FEEDBACK = "the state cannot be opened, so feedback cannot be kept; send it again later"
-
+NO_CASES = "the file of cases cannot be written, so no case was opened: "
 Answer = Verdict | Noted | Refusal
+Model = TransactionModel | FlowModel | MarketModel
+Operation = CasesRequest | CaseRequest | DriftRequest | ChallengerRequest | PromotionRequest
+Request = FraudRequest | FeedbackRequest | Operation
+Result = (
+    FraudResult
+    | FeedbackResult
+    | CasesResult
+    | CaseResult
+    | DriftResult
+    | ChallengerResult
+    | PromotionResult
+)
+LoadedT = TypeVar("LoadedT")
 
 
 class FraudOptions(Value):
     """The capability's settings, `args.options.fraud` of the configuration.
 
     Attributes:
-        rules: Conditions that decide beside the model.
-        costs: What mistakes cost.
-        weights: Folder of weights of your own.
+        rules: Conditions on payments that decide beside the model.
+        flow_rules: The same for network flows.
+        market_rules: The same for windows of trades and orders.
+        costs: What mistakes about payments cost.
+        flow_costs: What mistakes about a flow cost.
+        market_costs: What mistakes about a window cost.
+        weights: Folder of weights of your own; what it lacks is taken from the shipped ones.
+        challenger: Folder of weights that are compared with those that decide on payments.
+        operators: Owners of keys who may compare and exchange models.
         state: File of the accepted payments; in the data folder if absent.
         sync: Wait for the disk with every answer, to survive power cuts too.
     """
 
     rules: RuleTable = RuleTable()
+    flow_rules: RuleTable = RuleTable()
+    market_rules: RuleTable = RuleTable()
     costs: CostPolicy = CostPolicy()
+    flow_costs: IncidentCosts = IncidentCosts()
+    market_costs: IncidentCosts = IncidentCosts()
     weights: Path = WEIGHTS
+    challenger: Path | None = None
+    operators: tuple[str, ...] = ("local",)
     state: Path | None = None
     sync: bool = Field(False)
 
     @model_validator(mode="after")
     def _facts_exist(self) -> "FraudOptions":
         self.rules.check_facts(FACTS)
+        self.flow_rules.check_facts(FLOW_FACTS)
+        self.market_rules.check_facts(MARKET_FACTS)
         return self
 
 
@@ -70,152 +116,197 @@ class FraudModel:
     def __init__(self, setup: Setup, clock: Callable[[], float] = time.time) -> None:
         options = FraudOptions.model_validate(setup.options)
         self._clock = clock
-        self._why_no_model = ""
-        self._judge = PaymentJudge(self._load(options.weights), options.rules, options.costs)
-        self._path = options.state or setup.data_dir / "payments.sqlite"
-        self._sync = options.sync
-        self._state: State | None = None
-        self._why_no_state = ""
-        self._open()
+        self._why: dict[str, str] = {}
+        registry = Registry(setup.data_dir / "champions", options.weights)
+        champion = self._loaded("transactions", registry.champion)
+        path = options.state or setup.data_dir / "payments.sqlite"
+        self._desk = PaymentDesk(
+            PaymentJudge(champion, options.rules, options.costs), path, clock, sync=options.sync
+        )
+        self._flows = FlowJudge(
+            self._loaded("flows", lambda: FlowModel.load(_folder(options.weights, "flows.json"))),
+            options.flow_rules,
+            options.flow_costs,
+        )
+        self._market = MarketJudge(
+            self._loaded(
+                "market", lambda: MarketModel.load(_folder(options.weights, "market.json"))
+            ),
+            options.market_rules,
+            options.market_costs,
+        )
+        self._contest = Contest(self._desk, registry, options.challenger, options.operators, clock)
+        self._rules_version = "-".join(
+            table.version for table in (options.rules, options.flow_rules, options.market_rules)
+        )
+        self._cases = self._loaded("cases", lambda: Casework(path.with_name("cases.sqlite")))
+        if self._cases is not None:
+            self._cases.forget_before(clock())
 
     def cards(self) -> tuple[ModelCard, ...]:
-        """The payment model, and what is missing."""
-        model = self._judge.model
-        return (
+        """The models, what is missing, and which payments have drifted."""
+        alarms = ", ".join(self._contest.alarms)
+        drift = f"payments have drifted from training: {alarms}; see /api/v1/fraud/drift"
+        notes = [self._desk.why_no_state, self._why.get("cases", ""), drift if alarms else ""]
+        models: tuple[tuple[str, Model | None, list[str]], ...] = (
+            ("transactions", self._desk.judge.model, notes),
+            ("flows", self._flows.model, []),
+            ("market", self._market.model, []),
+        )
+        return tuple(
             ModelCard(
-                name=TransactionModel.name,
+                name=name,
                 version=model.version if model else "none",
                 weights_sha256=model.sha256 if model else None,
                 available=model is not None,
-                reason=" ".join(filter(None, (self._why_no_model, self._why_no_state))) or None,
-            ),
+                reason=" ".join(filter(None, (self._why.get(name), *more))) or None,
+            )
+            for name, model, more in models
         )
 
-    def run(self, request: FraudRequest, run: Run) -> FraudResult:
-        """Judge every event of a request, in its order.
+    def run(self, request: Request, run: Run) -> Result:
+        """Answer one request of any kind.
 
         A caller that leaves early may have some events counted; sending them again counts none
         twice.
 
         Raises:
             Cancelled: Nobody waits for the answer any more.
+            CapabilityError: As the operation says.
         """
+        run.check()
+        if isinstance(request, FraudRequest):
+            return self._analyze(request, run)
+        if isinstance(request, FeedbackRequest):
+            noted = [self._note(each.feedback(), run.owner) for each in request.reports]
+            return FeedbackResult(results=tuple(noted))
+        return self._operation(request, run)
+
+    def close(self) -> None:
+        """Release the files."""
+        self._desk.close()
+        if self._cases is not None:
+            self._cases.close()
+            self._cases = None
+
+    def _operation(self, request: Operation, run: Run) -> Result:
+        match request:
+            case CasesRequest():
+                return self._casework().page(run.owner, request)
+            case CaseRequest():
+                return self._casework().one(run.owner, request.case_id)
+            case DriftRequest():
+                return self._contest.drift(request, run)
+            case ChallengerRequest():
+                return self._contest.standing(request, run)
+            case PromotionRequest():
+                return self._contest.promotion(request, run)
+
+    def _analyze(self, request: FraudRequest, run: Run) -> FraudResult:
+        newest_s = self._desk.newest_s(run.owner)
         results: list[Answer] = []
         for start in range(0, len(request.events), CHUNK):
             run.check()
-            results += self._chunk(request.events[start : start + CHUNK], run.owner)
+            results += self._chunk(request.events[start : start + CHUNK], run)
             run.progress(min(1.0, (start + CHUNK) / len(request.events)), "judge")
-        model = self._judge.model
-        stamps = {}
-        if model is not None:
-            stamp = ModelStamp(name=model.name, version=model.version, sha256=model.sha256)
-            stamps["transaction"] = stamp
         return FraudResult(
-            results=tuple(results), models=stamps, rules_version=self._judge.rules.version
+            results=tuple(results),
+            models=self._stamps(),
+            rules_version=self._rules_version,
+            state_newest_at=None if newest_s is None else datetime.fromtimestamp(newest_s, UTC),
         )
 
-    def close(self) -> None:
-        """Release the file of the state."""
-        if self._state is not None:
-            self._state.close()
-            self._state = None
-
-    def _chunk(self, events: Sequence[Event | Unreadable], owner: str) -> list[Answer]:
-        """Answers in order: payments in a row together, so that feedback counts for later ones."""
+    def _chunk(self, events: Sequence[Event | Unreadable], run: Run) -> list[Answer]:
+        """Answers in order: those of a kind in a row together, feedback counts for later ones."""
         answers: list[Answer] = []
         for kind, group in groupby(events, type):
             if kind is Transaction:
-                answers += self._payments([e for e in group if isinstance(e, Transaction)], owner)
+                payments = [e for e in group if isinstance(e, Transaction)]
+                answers += self._desk.answer(payments, run.owner)
+                self._contest.taken_in(len(payments))
+            elif kind is NetworkFlow:
+                flows = [e for e in group if isinstance(e, NetworkFlow)]
+                answers += self._flows.judge(flows, run.owner)
             else:
-                answers += [self._other(event, owner) for event in group]
-        return answers
+                answers += [self._other(event, run) for event in group]
+        return self._opened(answers, run.owner)
 
-    def _payments(self, payments: Sequence[Transaction], owner: str) -> list[Answer]:
-        limit_s = self._clock() + AHEAD_S
-        timely = [payment for payment in payments if payment.at.timestamp() <= limit_s]
-        judged = iter(self._record_and_judge(timely, owner))
-        return [
-            next(judged) if payment.at.timestamp() <= limit_s else TOO_EARLY for payment in payments
-        ]
-
-    def _other(self, event: Event | Unreadable, owner: str) -> Answer:
+    def _other(self, event: Event | Unreadable, run: Run) -> Answer:
         if isinstance(event, Feedback):
-            return self._note(event, owner)
-        assert isinstance(event, Unreadable)  # noqa: S101  # payments are judged together
+            return self._note(event, run.owner)
+        if isinstance(event, MarketTrades | OrderBook):
+            run.check()
+            return self._market.judge(event, run.owner)
+        assert isinstance(event, Unreadable)  # noqa: S101  # the others are judged together
         return Refusal(code="invalid-input", detail=event.detail)
 
-    def _note(self, feedback: Feedback, owner: str) -> Answer:
-        if self._state is None:
-            return Refusal(code="unavailable", detail=NO_STATE_FEEDBACK)
+    def _opened(self, answers: list[Answer], owner: str) -> list[Answer]:
+        """Open the cases; where that fails, every answer that needs one says so."""
+        due = [each for each in answers if isinstance(each, Verdict) and _needs_case(each)]
+        if not due:
+            return answers
         try:
-            known = self._state.report(
-                owner,
-                feedback.event_id,
-                fraud=feedback.fraud,
-                at_s=feedback.reported_at.timestamp(),
-                source=feedback.source,
-            )
+            self._casework().open(owner, due, self._clock())
+        except (StorageFull, ModelUnavailable) as error:
+            told = (NO_CASES + error.detail,)
+            return [
+                each.model_copy(update={"degraded": each.degraded + told})
+                if isinstance(each, Verdict) and _needs_case(each)
+                else each
+                for each in answers
+            ]
+        return answers
+
+    def _note(self, feedback: Feedback, owner: str) -> Noted | Refusal:
+        """Keep what became known, and close the case that was opened."""
+        answer: Noted | Refusal
+        if feedback.of == "transaction":
+            answer = self._desk.note(feedback, owner)
+            if isinstance(answer, Refusal):
+                return answer
+        try:
+            closed = self._cases is not None and self._cases.close_case(owner, feedback)
         except StorageFull as error:
             return Refusal(code="unavailable", detail=error.detail)
-        if known:
+        if feedback.of == "transaction" or closed:
             return Noted(event_id=feedback.event_id)
         return Refusal(
             code="unknown-event",
-            detail=f"no payment {feedback.event_id!r} is on record; payments are kept 180 days",
+            detail=f"no case of {feedback.of} {feedback.event_id!r} is on record; flows and windows "
+            "that were approved are not kept",
         )
 
-    def _record_and_judge(self, payments: Sequence[Transaction], owner: str) -> list[Answer]:
-        rows, duplicate, clashes = self._record(payments, owner)
-        verdicts: list[Answer] = list(self._judge.judge(payments, rows, duplicate))
-        for place in clashes:
-            verdicts[place] = Refusal(
-                code="conflict",
-                detail=f"event_id {payments[place].event_id!r} belongs to another payment; "
-                "give each payment an id of its own",
-            )
-        return verdicts
+    def _casework(self) -> Casework:
+        if self._cases is None:
+            raise ModelUnavailable(self._why["cases"])
+        return self._cases
 
-    def _record(
-        self, payments: Sequence[Transaction], owner: str
-    ) -> tuple[list[Row | None], list[bool], list[int]]:
-        """Features, which are repeated, and which use the id of another payment."""
-        nothing: list[Row | None] = [None] * len(payments)
-        if self._state is None:
-            self._open()
-        if self._state is None:
-            return nothing, [False] * len(payments), []
-        try:
-            outcomes = self._state.record(owner, [_payment(each) for each in payments])
-        except StorageFull as error:
-            self._why_no_state = f"{NO_STATE}: {error.detail}"
-            return nothing, [False] * len(payments), []
-        self._why_no_state = ""
-        rows = [None if isinstance(each, Clash) else each.values for each in outcomes]
-        duplicate = [not isinstance(each, Clash) and each.duplicate for each in outcomes]
-        clashes = [place for place, each in enumerate(outcomes) if isinstance(each, Clash)]
-        return rows, duplicate, clashes
+    def _stamps(self) -> dict[str, ModelStamp]:
+        models: tuple[tuple[tuple[str, ...], Model | None], ...] = (
+            (("transaction",), self._desk.judge.model),
+            (("network_flow",), self._flows.model),
+            (("market_trades", "order_book"), self._market.model),
+        )
+        return {
+            kind: ModelStamp(name=model.name, version=model.version, sha256=model.sha256)
+            for kinds, model in models
+            if model is not None
+            for kind in kinds
+        }
 
-    def _load(self, folder: Path) -> TransactionModel | None:
+    def _loaded(self, name: str, load: Callable[[], LoadedT]) -> LoadedT | None:
         try:
-            return TransactionModel.load(folder)
+            return load()
         except ModelUnavailable as error:
-            self._why_no_model = error.detail
+            self._why[name] = error.detail
             return None
 
-    def _open(self) -> None:
-        try:
-            self._state = State(Journal(self._path, sync=self._sync))
-        except (ModelUnavailable, StorageFull) as error:
-            self._why_no_state = f"{NO_STATE}: {error.detail}"
+
+def _needs_case(verdict: Verdict) -> bool:
+    """Repetitions as well: the process may have died between a payment and its case."""
+    return verdict.decision != "approve"
 
 
-def _payment(event: Transaction) -> Payment:
-    return Payment(
-        event.event_id,
-        event.at.timestamp(),
-        event.customer_id,
-        event.terminal_id,
-        max(1, round(100 * event.amount)),
-        event.device_id or "",
-        event.country or "",
-    )
+def _folder(own: Path, file: str) -> Path:
+    """The user's folder if it holds the file, else the shipped weights."""
+    return own if (own / file).exists() else WEIGHTS

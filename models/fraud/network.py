@@ -59,17 +59,37 @@ class FlowEncoder:
         return np.hstack(blocks)
 
 
+@dataclass(frozen=True)
+class Size:
+    """How large the detectors are.
+
+    Attributes:
+        trees: Boosted trees.
+        forest: Trees of the isolation forest.
+        samples: Normal flows that each of these sees.
+        references: Normal flows among which the nearest is sought; all of them if absent.
+    """
+
+    trees: int = 150
+    forest: int = 200
+    samples: int = 512
+    references: int | None = None
+
+
 class Detectors:
-    """The four detectors, fitted.
+    """The four detectors, fitted; NaN is a number that is not known, and then no evidence.
 
     Args:
         rows: `(N, F)`, encoded flows.
         attack: `(N,)`.
         numbers: How many of the first columns are numbers.
         seed: Of the samples that the detectors draw.
+        size: How large they are.
     """
 
-    def __init__(self, rows: Floats, attack: Labels, numbers: int, seed: int) -> None:
+    def __init__(
+        self, rows: Floats, attack: Labels, numbers: int, seed: int, size: Size = Size()
+    ) -> None:
         parameters = {
             "objective": "binary:logistic",
             "base_score": 0.5,
@@ -79,33 +99,63 @@ class Detectors:
             "seed": seed,
         }
         matrix = xgboost.DMatrix(rows, attack.astype(float), nthread=1)
-        self._trees = xgboost.train(parameters, matrix, 150)
+        self.trees = xgboost.train(parameters, matrix, size.trees)
         self._numbers = numbers
         normal = rows[~attack]
-        self._forest = IsolationForest(
-            n_estimators=200, max_samples=min(512, len(normal)), random_state=seed
-        )
-        self._forest.fit(normal)
         logs = np.log1p(np.abs(normal[:, :numbers]))
-        self._mean = logs.mean(0)
-        self._deviation = np.maximum(logs.std(0), SMALLEST_DEVIATION)
+        self.mean = np.nanmean(logs, axis=0)
+        self.deviation = np.maximum(np.nanstd(logs, axis=0), SMALLEST_DEVIATION)
+        self.forest = IsolationForest(
+            n_estimators=size.forest,
+            max_samples=min(size.samples, len(normal)),
+            random_state=seed,
+        )
+        self.forest.fit(self._filled(normal))
         scaled = self._scaled(normal)
-        self._plane = PCA(20, random_state=seed).fit(scaled)
-        self._neighbours = NearestNeighbors(n_neighbors=1).fit(scaled)
+        self.plane = PCA(20, random_state=seed).fit(scaled)
+        self.references = scaled
+        if size.references is not None and size.references < len(scaled):
+            chosen = np.random.default_rng(seed).choice(len(scaled), size.references, False)
+            self.references = scaled[chosen]
+        self._neighbours = NearestNeighbors(n_neighbors=1).fit(self.references)
 
     def scores(self, rows: Floats) -> Floats:
         """How suspicious each flow is to each detector: `(N, 4)`, higher is worse."""
         scaled = self._scaled(rows)
-        rebuilt = self._plane.inverse_transform(self._plane.transform(scaled))
+        rebuilt = self.plane.inverse_transform(self.plane.transform(scaled))
         residual = np.sqrt(((scaled - rebuilt) ** 2).sum(1))
-        margin = self._trees.inplace_predict(rows, predict_type="margin")
+        margin = self.trees.inplace_predict(rows, predict_type="margin", missing=np.nan)
         nearest = self._neighbours.kneighbors(scaled)[0][:, 0]
-        return np.column_stack([margin, -self._forest.score_samples(rows), residual, nearest])
+        unusual = -self.forest.score_samples(self._filled(rows))
+        return np.column_stack([margin, unusual, residual, nearest])
 
     def _scaled(self, rows: Floats) -> Floats:
-        logs = np.log1p(np.abs(rows[:, : self._numbers]))
-        scaled = np.clip((logs - self._mean) / self._deviation, -LIMIT, LIMIT)
-        return np.hstack([scaled, LEVEL_WEIGHT * rows[:, self._numbers :]])
+        return standardised(rows, self.mean, self.deviation)
+
+    def _filled(self, rows: Floats) -> Floats:
+        return filled(rows, self.mean)
+
+
+def tails_of(scores: Floats, reference: Floats) -> Floats:
+    """Share of reference flows, `(M, 4)` in order, that score at least as high, never 0."""
+    count = len(reference)
+    below = [np.searchsorted(reference[:, k], scores[:, k], "left") for k in range(scores.shape[1])]
+    return (count - np.column_stack(below) + 0.5) / (count + 1)
+
+
+def standardised(rows: Floats, mean: Floats, deviation: Floats) -> Floats:
+    """Rows for the detectors of distance: standardised logarithms, 0 where nothing is known."""
+    logs = np.log1p(np.abs(rows[:, : len(mean)]))
+    numbers = np.clip((logs - mean) / deviation, -LIMIT, LIMIT)
+    return np.hstack([np.nan_to_num(numbers, nan=0.0), LEVEL_WEIGHT * rows[:, len(mean) :]])
+
+
+def filled(rows: Floats, mean: Floats) -> Floats:
+    """Rows for the isolation forest: what is not known is as usual."""
+    known = rows.copy()
+    numbers = known[:, : len(mean)]
+    np.copyto(numbers, np.expm1(mean), where=np.isnan(numbers))
+    return known
 
 
 class NetworkModel:
@@ -121,6 +171,8 @@ class NetworkModel:
         budget: Share of normal flows that may raise an alarm.
         folds: Of the cross-fitting.
         seed: Of folds and detectors.
+        size: Of the detectors.
+        keep_attacks: Score the attacks that were held out too, for a calibration.
     """
 
     def __init__(
@@ -132,30 +184,30 @@ class NetworkModel:
         budget: float = 0.05,
         folds: int = 5,
         seed: int = 0,
+        size: Size = Size(),
+        keep_attacks: bool = False,
     ) -> None:
         splits = StratifiedKFold(folds, shuffle=True, random_state=seed).split(rows, attack)
-        unseen = []
+        unseen, attacks = [], []
         for fit, held in splits:
-            detectors = Detectors(rows[fit], attack[fit], numbers, seed)
+            detectors = Detectors(rows[fit], attack[fit], numbers, seed, size)
             unseen.append(detectors.scores(rows[held][~attack[held]]))
-        reference = np.concatenate(unseen)
+            if keep_attacks:
+                attacks.append(detectors.scores(rows[held][attack[held]]))
+        self.unseen = reference = np.concatenate(unseen)
+        self.unseen_attacks = np.concatenate(attacks) if attacks else np.empty((0, 4))
         self._reference = np.sort(reference, axis=0)
-        self._detectors = Detectors(rows, attack, numbers, seed)
+        self.detectors = Detectors(rows, attack, numbers, seed, size)
         self.limits = np.quantile(reference, 1 - budget, axis=0)
         self.limit = float(np.quantile(self.join(reference), 1 - budget))
 
     def scores(self, rows: Floats) -> Floats:
         """Scores of the single detectors, `(N, 4)`."""
-        return self._detectors.scores(rows)
+        return self.detectors.scores(rows)
 
     def tails(self, scores: Floats) -> Floats:
         """Share of unseen normal flows that score at least as high, never 0: `(N, 4)`."""
-        count = len(self._reference)
-        below = [
-            np.searchsorted(self._reference[:, k], scores[:, k], "left")
-            for k in range(scores.shape[1])
-        ]
-        return (count - np.column_stack(below) + 0.5) / (count + 1)
+        return tails_of(scores, self._reference)
 
     def join(self, scores: Floats) -> Floats:
         """Fisher's statistic with weights, `(N,)`.

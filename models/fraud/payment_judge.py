@@ -6,12 +6,13 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from models.fraud.costs import CostPolicy, Decision, ExpectedLoss
+from models.fraud.costs import CostPolicy, Decision
 from models.fraud.features import NAMES
+from models.fraud.outcomes import decided
 from models.fraud.reasons import Reason, reasons_of
-from models.fraud.rules import Fact, RuleHit, RuleTable, forced
+from models.fraud.rules import Fact, RuleTable
 from models.fraud.schema import Memory, Transaction, Verdict
-from models.fraud.scoring import BATCH, Score, TransactionModel
+from models.fraud.scoring import Score, TransactionModel
 
 PLAIN_FACTS = ("customer_id", "terminal_id", "device_id", "country", "channel", "merchant_category")
 FACTS = frozenset((*PLAIN_FACTS, *NAMES))
@@ -48,9 +49,7 @@ class PaymentJudge:
         if self.model is None:
             return [None] * len(rows)
         known = [row for row in rows if row is not None]
-        if len(known) < BATCH:
-            return [None if row is None else self.model.score(row) for row in rows]
-        scores = iter(self.model.scores(np.stack(known)))
+        scores = iter(self.model.scores(np.stack(known)) if known else ())
         return [None if row is None else next(scores) for row in rows]
 
     def _one(
@@ -61,8 +60,7 @@ class PaymentJudge:
         loss = (
             None if score is None else self.policy.expected_loss(score.probability, payment.amount)
         )
-        decision = self._decide(hits, loss)
-        by_rule = forced(hits) is not None
+        decision, by = decided(hits, loss, self.policy)
         degraded = () if score is not None else (NO_STATE if row is None else NO_MODEL,)
         return Verdict(
             event_id=payment.event_id,
@@ -73,18 +71,11 @@ class PaymentJudge:
             expected_loss=loss,
             reasons=() if score is None or row is None else self._reasons(decision, row, score),
             rules=hits,
-            decided_by="rule" if by_rule else "degraded" if degraded else "model",
+            decided_by=by,
             memory=None if row is None else _memory(values),
             duplicate=duplicate,
             degraded=degraded,
         )
-
-    def _decide(self, hits: tuple[RuleHit, ...], loss: ExpectedLoss | None) -> Decision:
-        action = forced(hits)
-        if action is not None:
-            return action
-        decision = "review" if loss is None else self.policy.decide(loss)
-        return "review" if decision == "approve" and hits else decision
 
     def _reasons(self, decision: Decision, row: Row, score: Score) -> tuple[Reason, ...]:
         """Exact ones where a person will read them, fast ones for what is approved."""

@@ -7,7 +7,7 @@ from typing import Literal
 from models.core.capability import Value
 from models.fraud.features import NAMES
 
-Method = Literal["shapley", "path"]
+Method = Literal["shapley", "path", "distance"]
 TOP = 3
 
 TEXTS: dict[str, tuple[str, str]] = {
@@ -96,8 +96,9 @@ class Reason(Value):
         code: Of the kind of reason; stays what it is when models change.
         feature: Its name.
         value: Of the feature; absent if not known.
-        contribution: Its share of the log-odds.
-        method: `shapley` is exact, `path` follows the trees' paths and is approximate.
+        contribution: Its share of the score.
+        method: `shapley` is exact, `path` follows the trees' paths and is approximate, `distance`
+            compares a flow with normal ones.
         text: For people.
     """
 

@@ -16,6 +16,8 @@ from pydantic import (
 
 from models.core.capability import Value
 from models.fraud.costs import Decision, ExpectedLoss
+from models.fraud.flow_schema import NetworkFlow
+from models.fraud.market_schema import MarketTrades, OrderBook
 from models.fraud.reasons import Reason
 from models.fraud.rules import RuleHit
 
@@ -47,10 +49,11 @@ class Transaction(Value):
 
 
 class Feedback(Value):
-    """What became known of a payment. It counts from seven days after the payment on."""
+    """What became known of an event; of a payment it counts from seven days after it on."""
 
     kind: Literal["feedback"]
-    event_id: Name = Field(description="of the payment")
+    event_id: Name = Field(description="of the event")
+    of: Literal["transaction", "network_flow", "market_trades", "order_book"] = "transaction"
     fraud: bool = Field(description="false takes an earlier report back")
     reported_at: AwareDatetime
     source: str = Field("", max_length=80, description="who says so; kept with the report")
@@ -63,7 +66,9 @@ class Unreadable(Value):
     detail: str
 
 
-Event = Annotated[Transaction | Feedback, Discriminator("kind")]
+Event = Annotated[
+    Transaction | NetworkFlow | MarketTrades | OrderBook | Feedback, Discriminator("kind")
+]
 _EVENT: TypeAdapter[Event] = TypeAdapter(Event)
 
 
@@ -93,7 +98,7 @@ class FraudRequest(Value):
     @model_validator(mode="before")
     @classmethod
     def _single(cls, given: Any) -> Any:  # noqa: ANN401  # what the caller sent
-        if not isinstance(given, Mapping) or "events" in given or "kind" not in given:
+        if not isinstance(given, Mapping) or "kind" not in given:
             return given
         try:
             return {"events": (_EVENT.validate_python(dict(given)),)}
@@ -110,6 +115,31 @@ class Memory(Value):
     cold: bool = Field(description="too little history to tell what is usual")
 
 
+class FlowMemory(Value):
+    """What was known of the network when the flow was judged."""
+
+    flows_seen: int = Field(description="since the start of this process")
+    to_host_2s: int | None = Field(description="flows to the same host within two seconds")
+    to_host: int | None = Field(description="of the latest ones to the same host, at most 255")
+    cold: bool = Field(description="the windows over earlier flows are still filling")
+
+
+class MarketMemory(Value):
+    """What was known of the pair when the window was judged."""
+
+    history_s: float = Field(description="seconds of trades before the window")
+    cold: bool = Field(description="too little history to tell what is usual")
+
+
+class Pattern(Value):
+    """A kind of manipulation, looked for in a window."""
+
+    pattern: Literal["pump", "wash_trading", "spoofing"]
+    probability: float
+    at: AwareDatetime | None = Field(description="of the suspicious moment, if it is one")
+    accounts: tuple[str, ...] = Field((), description="involved, where accounts are told")
+
+
 class Verdict(Value):
     """What to do with one event, and why."""
 
@@ -118,12 +148,15 @@ class Verdict(Value):
     kind: str
     decision: Decision
     probability: float | None = Field(description="calibrated; absent where no model answered")
-    score: float | None = Field(description="log-odds before calibration; ranks better")
+    score: float | None = Field(
+        description="before calibration, log-odds or a sum of surprises; ranks better"
+    )
     expected_loss: ExpectedLoss | None
     reasons: tuple[Reason, ...]
     rules: tuple[RuleHit, ...]
     decided_by: Literal["rule", "model", "degraded"]
-    memory: Memory | None
+    memory: Memory | FlowMemory | MarketMemory | None
+    patterns: tuple[Pattern, ...] = Field((), description="of a market window, the worst first")
     duplicate: bool = Field(False, description="the event had been counted before")
     degraded: tuple[str, ...] = Field((), description="what was missing, and what that cost")
 
@@ -157,3 +190,6 @@ class FraudResult(Value):
     results: tuple[Annotated[Verdict | Noted | Refusal, Discriminator("outcome")], ...]
     models: dict[str, ModelStamp] = Field(description="by kind of event")
     rules_version: str
+    state_newest_at: AwareDatetime | None = Field(
+        description="event time of the latest payment on record before this request"
+    )

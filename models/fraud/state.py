@@ -10,7 +10,7 @@ import numpy.typing as npt
 from models.fraud.history import HISTORY_S, Report
 from models.fraud.journal import Entry, Journal
 from models.fraud.payments import Payment
-from models.fraud.velocity import Velocity
+from models.fraud.velocity import Accepted, Velocity
 
 Row = npt.NDArray[np.float32]
 
@@ -74,6 +74,15 @@ class State:
                 self._journal.report(owner, event_id, fraud, at_s, source)
         return known
 
+    def newest_s(self, owner: str) -> float | None:
+        """Event time of the owner's latest payment in memory."""
+        return self._newest.get(owner)
+
+    @property
+    def journal(self) -> Journal:
+        """The record of everything accepted."""
+        return self._journal
+
     def close(self) -> None:
         """Release the journal."""
         self._journal.close()
@@ -86,18 +95,23 @@ class State:
             return Recorded(np.array(earlier.features, np.float32), duplicate=True)
         velocity = self._owners[owner]
         values, accepted = velocity.features(payment)
-        velocity.accept(accepted)
+        self._accept(owner, accepted)
         fresh[payment.event_id] = Entry(owner, accepted, values)
         return Recorded(np.array(values, np.float32), duplicate=False)
 
     def _catch_up(self) -> None:
         """Apply what this or another replica wrote since the last look."""
         for seq, owner, accepted in self._journal.payments_after(self._payment_seq):
-            self._owners[owner].accept(accepted)
+            self._accept(owner, accepted)
             self._payment_seq = seq
         for seq, owner, event_id, fraud, at_s in self._journal.reports_after(self._report_seq):
             self._learn(owner, event_id, bool(fraud), at_s)
             self._report_seq = seq
+
+    def _accept(self, owner: str, accepted: Accepted) -> None:
+        self._owners[owner].accept(accepted)
+        at_s = accepted.payment.at_s
+        self._newest[owner] = max(at_s, self._newest.get(owner, at_s))
 
     def _learn(self, owner: str, event_id: str, fraud: bool, at_s: float) -> None:
         entry, key = self._journal.find(owner, event_id), (owner, event_id)
@@ -111,5 +125,6 @@ class State:
 
     def _forget(self) -> None:
         self._owners: defaultdict[str, Velocity] = defaultdict(Velocity)
+        self._newest: dict[str, float] = {}
         self._reported: dict[tuple[str, str], Report] = {}
         self._payment_seq = self._report_seq = 0

@@ -8,6 +8,7 @@ import numpy.typing as npt
 import xgboost
 
 from models.fraud.calibration import Calibration, fit_isotonic
+from models.fraud.features import DAY_S
 
 Rows = npt.NDArray[np.float32]
 Labels = npt.NDArray[np.bool_]
@@ -39,7 +40,15 @@ class Fitted:
     trained_until_s: float
 
 
-def fit(rows: Rows, fraud: Labels, at_s: Floats, *, seed: int = 0, folds: int = 4) -> Fitted:
+def fit(
+    rows: Rows,
+    fraud: Labels,
+    at_s: Floats,
+    *,
+    seed: int = 0,
+    folds: int = 4,
+    fade_days: float | None = None,
+) -> Fitted:
     """Fit trees on everything, and the calibration on margins from trees that left them out.
 
     Args:
@@ -48,13 +57,16 @@ def fit(rows: Rows, fraud: Labels, at_s: Floats, *, seed: int = 0, folds: int = 
         at_s: `(N,)`, seconds since 1970.
         seed: Of the sampling of rows and columns.
         folds: Spans of time that are left out one after the other.
+        fade_days: A payment that is so much older than the last one weighs 1/e of it.
     """
+    weights = np.exp((at_s - at_s[-1]) / (fade_days * DAY_S)) if fade_days else np.ones(len(rows))
     margins = np.empty(len(rows))
     for part in np.array_split(np.arange(len(rows)), folds):
         rest = np.ones(len(rows), bool)
         rest[part] = False
-        margins[part] = margins_of(_boost(rows[rest], fraud[rest], seed), rows[part])
-    return Fitted(_boost(rows, fraud, seed), fit_isotonic(margins, fraud), float(at_s[-1]))
+        margins[part] = margins_of(_boost(rows[rest], fraud[rest], weights[rest], seed), rows[part])
+    booster = _boost(rows, fraud, weights, seed)
+    return Fitted(booster, fit_isotonic(margins, fraud), float(at_s[-1]))
 
 
 def margins_of(booster: xgboost.Booster, rows: Rows) -> Floats:
@@ -63,7 +75,7 @@ def margins_of(booster: xgboost.Booster, rows: Rows) -> Floats:
     return np.asarray(margins, np.float64)
 
 
-def _boost(rows: Rows, fraud: Labels, seed: int) -> xgboost.Booster:
+def _boost(rows: Rows, fraud: Labels, weights: Floats, seed: int) -> xgboost.Booster:
     parameters: dict[str, Any] = {**PARAMETERS, "seed": seed}
-    matrix = xgboost.DMatrix(rows, fraud.astype(np.float32), nthread=1)
+    matrix = xgboost.DMatrix(rows, fraud.astype(np.float32), weight=weights, nthread=1)
     return xgboost.train(parameters, matrix, TREES)

@@ -15,9 +15,9 @@ logger = logging.getLogger(__name__)
 class Backend(Protocol):
     """A family of models that draws what an `ImageRequest` says.
 
-    The constructor takes the capability's `Setup` and is cheap: importing the module, building the
-    backend and asking for its cards must not import a deep-learning library. `run` is called from
-    several threads at once.
+    The constructor takes the capability's `Setup`. Weights that not every request needs are loaded
+    by the first one that does: the service must start fast. `run` is called from several threads at
+    once.
     """
 
     name: BackendName
@@ -37,6 +37,9 @@ class Backend(Protocol):
 
 BACKENDS: Mapping[BackendName, str] = {
     "scene": "models.image.scene_backend:SceneBackend",
+    "diffusers": "models.image.diffusion.backend:DiffusersBackend",
+    "stylegan3": "models.image.stylegan3.backend:StyleGan3Backend",
+    "openai": "models.image.openai.backend:OpenAIBackend",
 }
 """`module:class` of every backend; the first one draws what names no other."""
 

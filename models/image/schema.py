@@ -19,7 +19,7 @@ MAX_BASE64_CHARACTERS = 32 * 2**20
 
 Hex = Annotated[str, Field(pattern=r"^#[0-9a-f]{6}$", description="sRGB colour, `#rrggbb`")]
 Unit = Annotated[float, Field(ge=0, le=1)]
-Format = Literal["png", "jpeg", "ultrahdr", "avif", "exr"]
+Format = Literal["png", "jpeg", "ultrahdr", "avif", "avif-hdr", "exr", "glb", "mp4"]
 StyleName = Literal[
     "photo", "studio", "clay", "noir", "golden-hour", "moonlight", "pastel", "vivid", "toy",
     "porcelain", "gilded", "crystal", "vintage",
@@ -97,6 +97,21 @@ class Scene(Value):
         return self
 
 
+class Motion(Value):
+    """What moves in a film, or in an animated GLB; the end meets the beginning."""
+
+    kind: Literal["turntable", "light", "objects"] = Field(
+        "turntable", description="everything turns, the light wanders, or each object turns"
+    )
+    seconds: float = Field(4.0, ge=0.5, le=20)
+    fps: int = Field(24, ge=4, le=60)
+
+    @property
+    def frames(self) -> int:
+        """Number of frames of a film."""
+        return max(2, round(self.seconds * self.fps))
+
+
 class MappedWord(Value):
     """A word outside the vocabulary and the known one that was used for it."""
 
@@ -152,7 +167,10 @@ class ImageRequest(Value):
     scheduler: SchedulerName | None = Field(None, description="the checkpoint's own if absent")
     adapters: tuple[Adapter, ...] = Field((), max_length=MAX_ADAPTERS)
     image: SourceImage | None = Field(None, description="picture to start from")
-    mask: SourceImage | None = Field(None, description="white is painted anew, black is kept")
+    mask: SourceImage | None = Field(
+        None,
+        description="white is painted anew, black is kept; of a mask with transparency, what is so",
+    )
     strength: float = Field(0.8, gt=0, le=1, description="how far to leave `image`")
     reproducible: bool = Field(
         False, description="the bytes do not depend on what else is drawn at the same time"
@@ -160,6 +178,12 @@ class ImageRequest(Value):
     preview_every: int = Field(0, ge=0, le=MAX_STEPS, description="steps; 0 shows none")
     priority: int = Field(5, ge=0, le=9, description="0 goes first where room is short")
     deadline_s: float | None = Field(None, gt=0, le=3600, description="give up after")
+    motion: Motion | None = Field(None, description="of a film (`mp4`) or an animated `glb`")
+    environment: SourceImage | None = Field(
+        None, description="panorama of light, .hdr or .exr, instead of the scene's own"
+    )
+    truncation: float = Field(0.7, ge=0, le=1, description="0 is the mean picture, 1 the widest")
+    class_label: int | None = Field(None, ge=0, description="for generators of several classes")
 
     @field_validator("size")
     @classmethod
@@ -171,8 +195,16 @@ class ImageRequest(Value):
 
     @model_validator(mode="after")
     def _something_to_draw(self) -> "ImageRequest":
-        if not self.prompt.strip() and self.scene is None:
+        if not self.prompt.strip() and self.scene is None and self.backend != "stylegan3":
             raise ValueError("give a prompt, or a scene")
+        return self
+
+    @model_validator(mode="after")
+    def _films_move(self) -> "ImageRequest":
+        if self.format == "mp4" and self.motion is None:
+            raise ValueError("a film needs a motion")
+        if self.motion is not None and self.format not in ("mp4", "glb"):
+            raise ValueError("a motion needs the format mp4 or glb")
         return self
 
     @model_validator(mode="after")
@@ -209,13 +241,15 @@ class ImageRequest(Value):
 
 
 FIELDS_OF: Mapping[BackendName, frozenset[str]] = {
-    "scene": frozenset({"scene", "quality"}),
+    "scene": frozenset({"scene", "quality", "preview_every", "motion", "environment"}),
     "diffusers": frozenset(
         {
             "negative_prompt", "steps", "guidance", "scheduler", "adapters", "image", "mask",
             "strength", "reproducible", "preview_every", "priority", "deadline_s",
         }
     ),
+    "stylegan3": frozenset({"truncation", "class_label"}),
+    "openai": frozenset({"quality", "image", "mask", "preview_every"}),
 }  # fmt: skip
 """The request's fields that only some backends know; the others are for all."""
 
@@ -237,6 +271,15 @@ class Picture(Value):
     ignored: tuple[str, ...] = ()
 
 
+class Cost(Value):
+    """What a provider charges for a result, as far as it says."""
+
+    note: str
+    input_tokens: int | None = None
+    output_tokens: int | None = None
+    usd: float | None = None
+
+
 class ImageResult(Value):
     """The pictures, and how they came to be."""
 
@@ -248,4 +291,5 @@ class ImageResult(Value):
     renderer: str | None = Field(None, description="path tracer variant")
     samples_per_pixel: int | None = None
     degraded: tuple[str, ...] = Field((), description="what this machine lacks, and what that cost")
+    cost: Cost | None = Field(None, description="where a provider drew")
     timings_s: dict[str, float]

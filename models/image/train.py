@@ -12,12 +12,12 @@ from pathlib import Path
 
 import torch
 
+from models.core.minilm import MiniLM
 from models.core.weights import save_weights
 from models.image.scene.denoiser import SceneDenoiser
 from models.image.scene.denoiser_course import denoiser_course, staged_scenes
 from models.image.scene.fitting import fit
 from models.image.scene.lexicon import Lexicon
-from models.image.scene.minilm import MiniLM
 from models.image.scene.reader import Reader
 from models.image.scene.reader_course import lessons, reader_course
 from models.image.scene.units import UnitReader

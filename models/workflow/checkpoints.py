@@ -4,7 +4,6 @@ What is private there is pinned with the version, and tested against it.
 """
 
 from collections.abc import Awaitable, Callable, Coroutine, Mapping
-from datetime import UTC, datetime
 from typing import Any, Final
 
 import sqlalchemy as sa
@@ -15,7 +14,7 @@ from dbos._utils import INTERNAL_QUEUE_NAME
 from pydantic import JsonValue
 
 from models.workflow.calls import Payload
-from models.workflow.contract import RunSummary, State
+from models.workflow.contract import State
 from models.workflow.database import Database
 
 VERSION: Final = "1"  # equal across releases that can replay each other's runs
@@ -93,15 +92,3 @@ def payload_of(row: Row) -> Payload:
     if not isinstance(row.input, dict):
         raise TypeError(f"the store of runs holds something unreadable for {row.workflow_id}")
     return Payload.model_validate(row.input["args"][0])
-
-
-def summary_of(row: Row) -> RunSummary:
-    """The run as lists show it."""
-    ended = row.completed_at
-    return RunSummary(
-        run_id=row.workflow_id,
-        name=str((row.attributes or {}).get("name", "")),
-        state=STATES[row.status],
-        created_at=datetime.fromtimestamp((row.created_at or 0) / 1000, UTC),
-        finished_at=None if ended is None else datetime.fromtimestamp(ended / 1000, UTC),
-    )

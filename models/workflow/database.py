@@ -20,7 +20,7 @@ from models.core.errors import UpstreamUnavailable
 logger = logging.getLogger(__name__)
 
 Result = TypeVar("Result")
-SCHEMA_VERSION: Final = 1
+SCHEMA_VERSION: Final = 2
 POOL_SIZE: Final = 20
 SQLITE_POOL_SIZE: Final = 6  # more only wait for the lock of the file, asleep
 MAX_BATCH: Final = 128
@@ -45,6 +45,25 @@ executors = sa.Table(
     sa.Column("executor_id", sa.Text, nullable=False, unique=True),
     sa.Column("expires_at", sa.Double, nullable=False),
     sa.Column("fenced", sa.Boolean, nullable=False),
+)
+
+runs = sa.Table(
+    "orrery_runs",
+    metadata,
+    sa.Column("run_id", sa.Text, primary_key=True),
+    sa.Column("owner", sa.Text, nullable=False),
+    sa.Column("name", sa.Text, nullable=False),
+    sa.Column("digest", sa.Text, nullable=False),
+    sa.Column("accepted_at", sa.Double, nullable=False),
+    sa.Column("epoch", sa.BigInteger, nullable=False),
+    sa.Column("payload", sa.Text),  # until the run has begun
+    sa.Index("orrery_runs_by_owner", "owner", "accepted_at"),
+)
+sa.Index(
+    "orrery_runs_waiting",
+    runs.c.epoch,
+    sqlite_where=runs.c.payload.is_not(None),
+    postgresql_where=runs.c.payload.is_not(None),
 )
 
 events = sa.Table(
@@ -136,11 +155,29 @@ class Database:
         found = connection.execute(sa.select(schema_versions.c.version)).scalar()
         if found is None:
             connection.execute(sa.insert(schema_versions).values(version=SCHEMA_VERSION))
-        elif found > SCHEMA_VERSION:
+            return
+        if found > SCHEMA_VERSION:
             raise RuntimeError(
                 f"the database of runs has schema {found}; this release knows "
                 f"{SCHEMA_VERSION}: install the newer release again"
             )
+        if found < 2:
+            self._enter_older_runs(connection)
+        connection.execute(sa.update(schema_versions).values(version=SCHEMA_VERSION))
+
+    def _enter_older_runs(self, connection: sa.Connection) -> None:
+        """Before schema 2, DBOS alone knew which runs there were."""
+        schema = "dbos" if self.is_postgres else None
+        if not sa.inspect(connection).has_table("workflow_status", schema=schema):
+            return
+        select = (
+            "SELECT workflow_uuid, authenticated_user, attributes->>'name', attributes->>'digest', "
+            "created_at / 1000.0, 0 FROM {0}workflow_status WHERE name = 'dag.v1'"
+        )
+        names = ("run_id", "owner", "name", "digest", "accepted_at", "epoch")
+        older = sa.text(select.format("dbos." if self.is_postgres else ""))
+        columns: list[sa.ColumnClause[Any]] = [sa.column(name) for name in names]
+        connection.execute(sa.insert(runs).from_select(names, older.columns(*columns)))
 
     def transact(self, work: Callable[[sa.Connection], Result], *, reads: bool = False) -> Result:
         """Result of the work, done in one transaction that is durable on return."""

@@ -13,7 +13,7 @@ from dataclasses import replace
 from functools import partial
 from typing import Any, Final, TypeVar
 
-from dbos import DBOS, SetWorkflowAttributes, SetWorkflowID
+from dbos import DBOS, SetWorkflowID
 from dbos import WorkflowStatus as Row
 from dbos._context import DBOSContextSetAuth
 from pydantic import JsonValue
@@ -34,7 +34,6 @@ from models.workflow.checkpoints import (
     hand_over_one,
     payload_of,
     refuse_pickles,
-    summary_of,
 )
 from models.workflow.contract import (
     FINAL,
@@ -50,12 +49,14 @@ from models.workflow.database import Database
 from models.workflow.duties import every
 from models.workflow.events import ENDINGS, STARTED, ending_of
 from models.workflow.gate import Gate
+from models.workflow.intake import Intake
 from models.workflow.interpreter import RunFailed, interpret
 from models.workflow.journal import StaleEpoch
 from models.workflow.leases import Lease, fence_expired
 from models.workflow.options import EngineOptions
 from models.workflow.performer import Performer
-from models.workflow.records import Cursor, Known, described, iso, reusable
+from models.workflow.records import Known, described, iso, reusable
+from models.workflow.registry import Registered, Registry
 from models.workflow.spec import Spec
 from models.workflow.sql_journal import SqlJournal, SqlMemo
 from models.workflow.values import Outputs, digest
@@ -68,6 +69,7 @@ T = TypeVar("T")
 WORKFLOW: Final = "dag.v1"
 SWEEP_S: Final = 0.5
 DISPATCH_S: Final = 0.5
+BEGINNERS: Final = 4  # side by side, into a store that writes one thing at a time
 RECLAIM_S: Final = 3.0
 EXPIRY_S: Final = 600.0
 EXPIRY_BATCH: Final = 200
@@ -103,6 +105,8 @@ class DurableEngine:
         self._journal = SqlJournal(self._database, self._lease.epoch)
         self._memo = SqlMemo(self._database)
         self._dispatcher = Dispatcher(self._database, post)
+        self._registry = Registry(self._database, self._lease.epoch)
+        self._intake = Intake(self._begin)
         self._active: set[str] = set()
         self._idle: frozenset[str] = frozenset()
         self._background: list[asyncio.Task[None]] = []
@@ -136,6 +140,7 @@ class DurableEngine:
             (DISPATCH_S, self._dispatcher.deliver_due),
         )
         self._background = [asyncio.create_task(every(*duty)) for duty in duties]
+        self._background += [asyncio.create_task(self._intake.drain()) for _ in range(BEGINNERS)]
 
     async def close(self) -> None:
         """Stop; what is under way goes on in another executor at once."""
@@ -149,8 +154,8 @@ class DurableEngine:
 
     @property
     def active_runs(self) -> int:
-        """Runs under way in this process."""
-        return len(self._active)
+        """Runs under way in this process, or about to be."""
+        return len(self._intake.names | self._active)
 
     async def submit(self, request: Request) -> Submitted:
         """Accept a run: after the return it survives any crash.
@@ -161,50 +166,45 @@ class DurableEngine:
             StorageFull: The store has too little room.
         """
         self._check_room()
+        spec = request.spec.to_json()
         payload = Payload(
             owner=request.owner,
-            spec=request.spec.to_json(),
+            spec=spec,
             accepted_at=time.time(),
             trace_id=request.trace_id,
             retry_of=request.retry_of,
             reuse=dict(request.reuse),
-        ).model_dump(mode="json")
-        known = digest(payload["spec"])
-        attributes = {"digest": known, "name": request.spec.name, "nonce": secrets.token_hex(8)}
-        if await self._start(request, payload, attributes):
-            return Submitted(run_id=request.run_id, created=True)
-        row = await self._row(request.run_id, request.owner)
-        found = (row.attributes or {}) if row else {}
-        if found.get("digest") != known:
+        )
+        run = Registered(
+            request.run_id,
+            request.owner,
+            request.spec.name,
+            digest(spec),
+            payload.accepted_at,
+            payload,
+        )
+        known = await self._registry.enter(run)
+        if known is None:
+            self._intake.put(run)
+        elif known != run.digest:
             raise InvalidInput(
                 "this Idempotency-Key was used with another payload; choose a new one"
             )
-        return Submitted(run_id=request.run_id, created=found["nonce"] == attributes["nonce"])
+        return Submitted(run_id=request.run_id, created=known is None)
 
-    async def _start(
-        self, request: Request, payload: dict[str, Any], attributes: dict[str, Any]
-    ) -> bool:
-        """Whether the run was new, and so has begun here."""
-        known_here = request.run_id in self._active
-        self._active.add(request.run_id)
-        new = False
-        try:
-            with (
-                SetWorkflowID(request.run_id),
-                SetWorkflowAttributes(attributes),
-                DBOSContextSetAuth(request.owner, None),
-            ):
-                handle = await DBOS.start_workflow_async(self._dag, payload)
-            new = hasattr(handle, "task")  # DBOS answers with a task where it runs one
-        finally:
-            if not (new or known_here):
-                self._active.discard(request.run_id)
-        return new
+    async def _begin(self, run: Registered) -> None:
+        """Hand an accepted run to DBOS, which begins it here unless it knows it already."""
+        assert run.payload is not None  # noqa: S101 - it has not begun
+        with SetWorkflowID(run.run_id), DBOSContextSetAuth(run.owner, None):
+            handle = await DBOS.start_workflow_async(self._dag, run.payload.model_dump(mode="json"))
+        if hasattr(handle, "task"):  # DBOS answers with a task where it runs one
+            self._active.add(run.run_id)
+        await self._registry.begun(run.run_id)
 
     def _check_room(self) -> None:
         if not self._lease.is_certain:
             raise UpstreamUnavailable("the database of runs does not answer", 2.0)
-        self._options.check_room(len(self._active), self._database.path)
+        self._options.check_room(self.active_runs, self._database.path)
 
     async def _execute(self, payload: dict[str, Any]) -> dict[str, JsonValue]:
         """The workflow; a process that lost its lease never leaves it."""
@@ -256,50 +256,39 @@ class DurableEngine:
         )
         return rows[0] if rows else None
 
-    async def status(self, run_id: str, owner: str) -> RunStatus | None:
-        """State of a run, `None` where the owner has none of this name."""
+    async def _known(self, run_id: str, owner: str) -> Known | None:
+        """What the store says of a run, `None` where the owner has none of this name."""
+        accepted = await self._registry.of(run_id, owner)
+        if accepted is None:
+            return None
+        if accepted.payload is not None:
+            return Known(run_id, accepted.payload, "pending", 0)
         row = await self._row(run_id, owner, loads=True)
         if row is None:
             return None
-        payload = payload_of(row)
-        events = await self._journal.after(run_id, -1)
-        known = Known(run_id, payload, STATES[row.status], max(0, (row.recovery_attempts or 1) - 1))
-        return described(known, events, self._steps.services())
+        recoveries = max(0, (row.recovery_attempts or 1) - 1)
+        return Known(run_id, payload_of(row), STATES[row.status], recoveries)
+
+    async def status(self, run_id: str, owner: str) -> RunStatus | None:
+        """State of a run, `None` where the owner has none of this name."""
+        known = await self._known(run_id, owner)
+        if known is None:
+            return None
+        return described(known, await self._journal.after(run_id, -1), self._steps.services())
 
     async def find(self, query: Query) -> Page:
         """Runs of an owner, newest first."""
-        cursor = Cursor.read(query.cursor)
-        wanted = [name for name, state in STATES.items() if state in query.states]
-        rows = await DBOS.list_workflows_async(
-            user=query.owner,
-            name=WORKFLOW,
-            status=wanted or None,
-            start_time=query.since.isoformat() if query.since else None,
-            end_time=None if cursor.before_ms is None else iso(cursor.before_ms),
-            limit=query.limit + len(cursor.seen) + 1,
-            sort_desc=True,
-            load_input=False,
-            load_output=False,
-        )
-        rows = [row for row in rows if row.workflow_id not in cursor.seen]
-        shown = rows[: query.limit]
-        more = len(rows) > query.limit
-        ended = (
-            cursor.after([(row.created_at or 0, row.workflow_id) for row in shown])
-            if more
-            else None
-        )
-        return Page(
-            runs=tuple(summary_of(row) for row in shown), cursor=str(ended) if ended else None
-        )
+        return await self._registry.find(query)
 
     async def cancel(self, run_id: str, owner: str) -> bool:
         """Stop a run; false where it is unknown."""
-        row = await self._row(run_id, owner, loads=True)
-        if row is None:
+        accepted = await self._registry.of(run_id, owner)
+        if accepted is not None and accepted.payload is not None:
+            await self._intake.begin(accepted)  # only DBOS can remember that it is cancelled
+        known = await self._known(run_id, owner)
+        if known is None:
             return False
-        payload = payload_of(row)
-        run = Run(run_id, payload, Spec.model_validate(payload.spec))
+        run = Run(run_id, known.payload, Spec.model_validate(known.payload.spec))
         if await self._journal.append(run.entry("workflow.cancelled", exclusive=ENDING_NAMES)):
             await DBOS.cancel_workflow_async(run_id)
         return True
@@ -311,23 +300,22 @@ class DurableEngine:
             Conflict: The run is not over.
             InvalidInput: It has no such task.
         """
-        row = await self._row(run_id, owner, loads=True)
-        if row is None:
+        known = await self._known(run_id, owner)
+        if known is None:
             return None
         events = await self._journal.after(run_id, -1)
-        if ending_of(events) is None and STATES[row.status] not in FINAL:
+        if ending_of(events) is None and known.state not in FINAL:
             raise Conflict("the task is still under way; cancel it first")
-        payload = payload_of(row)
-        spec = Spec.model_validate(payload.spec)
+        spec = Spec.model_validate(known.payload.spec)
         again = f"{run_id.split('.')[0]}.{secrets.token_hex(4)}"
         reuse = reusable(spec, events, from_task)
-        await self.submit(Request(again, owner, spec, payload.trace_id, run_id, reuse))
+        await self.submit(Request(again, owner, spec, known.payload.trace_id, run_id, reuse))
         return again
 
     async def events(self, run_id: str, owner: str, after: int = -1) -> AsyncIterator[Event]:
         """What happened after an event, and then what happens, to the end of the run."""
-        row = await self._row(run_id, owner)
-        while row is not None:
+        known = await self._known(run_id, owner)
+        while known is not None:
             found = await self._journal.after(run_id, after)
             for event in found:
                 after = event.number
@@ -336,21 +324,23 @@ class DurableEngine:
                 return
             if found:
                 continue
-            if STATES[row.status] in FINAL:
+            if known.state in FINAL:
                 return  # it ended before this reader came, with an event that it has seen
             checked = time.monotonic()
             while not await self._journal.after(run_id, after):
                 await self._journal.wait(POLL_S)
                 if time.monotonic() - checked > 2:
-                    row = await self._row(run_id, owner)
+                    known = await self._known(run_id, owner)
                     break
 
     async def take_over(self) -> list[str]:
         """Fence executors whose lease ended, and run what they left; gives their runs."""
         dead = await asyncio.to_thread(fence_expired, self._database, self._lease.epoch)
-        if not dead:
-            return []
-        taken = await asyncio.to_thread(hand_over, dead)
+        taken = await asyncio.to_thread(hand_over, dead) if dead else []
+        waiting = [name for name in await self._registry.left_behind() if name not in self._intake]
+        for run in await self._registry.waiting(waiting) if waiting else ():
+            taken.append(run.run_id)
+            self._intake.put(run)
         if taken:
             logger.warning("runs taken over", extra={"count": len(taken), "executors": dead})
         return taken
@@ -372,7 +362,7 @@ class DurableEngine:
             load_input=False,
             load_output=False,
         )
-        idle = frozenset(row.workflow_id for row in rows) - self._active
+        idle = frozenset(row.workflow_id for row in rows) - self._active - self._intake.names
         dropped, self._idle = sorted(idle & self._idle), idle
         for run_id in dropped:
             logger.warning("dropped run is run again", extra={"run_id": run_id})
@@ -394,6 +384,7 @@ class DurableEngine:
             ids = [row.workflow_id for row in rows]
             if ids:
                 await self._journal.delete(ids)
+                await self._registry.delete(ids)
                 await DBOS.delete_workflows_async(ids)
             forgotten += len(ids)
             if len(ids) < EXPIRY_BATCH:

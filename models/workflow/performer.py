@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from pydantic import JsonValue
 
-from models.core.errors import CapabilityError, CapacityExceeded, InvalidInput
+from models.core.errors import CapabilityError, CapacityExceeded, InvalidInput, StorageFull
 from models.workflow.calls import (
     Call,
     Expansion,
@@ -33,7 +33,7 @@ from models.workflow.values import Memo, Outputs, canonical, memo_key
 logger = logging.getLogger(__name__)
 
 MAX_INTERRUPTIONS: Final = 10
-MAX_WAIT_S: Final = 86400.0  # for a place in a queue; a film before it may take hours
+MAX_WAIT_S: Final = 86400.0  # for a place or for room; a film before it may take hours
 TRANSIENT: Final = frozenset({429, 500, 502, 503, 504})
 
 
@@ -165,9 +165,10 @@ class Performer:
                 raise
             except Interrupted as error:
                 interruptions += 1
-                wait_s = error.retry_after_s or 0.0
-            except CapacityExceeded as error:
-                wait_s = error.retry_after_s or 1.0
+                wait_s = min(error.retry_after_s or 0.0, 0.5 * interruptions)  # calls wait as well
+            except (CapacityExceeded, StorageFull) as error:
+                # Less and less often, since each time leaves an event.
+                wait_s = max(error.retry_after_s or 1.0, min(60.0, waited_s / 20))
                 waited_s += wait_s
                 if waited_s > MAX_WAIT_S or call.run.is_over_in(wait_s):
                     return await self._fail(call, attempt, error)

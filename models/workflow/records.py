@@ -1,8 +1,5 @@
 """What a run leaves behind, as lists and later runs need it."""
 
-import base64
-import contextlib
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -96,36 +93,3 @@ def iso(milliseconds: float) -> str:
     """A time as the store reads it."""
     # Half a millisecond more, since DBOS truncates what it reads.
     return datetime.fromtimestamp((milliseconds + 0.5) / 1000, UTC).isoformat()
-
-
-@dataclass(frozen=True)
-class Cursor:
-    """Where a page ended: the time of its last run, and all runs shown of that time."""
-
-    before_ms: int | None = None
-    seen: frozenset[str] = frozenset()
-
-    def after(self, shown: Sequence[tuple[int, str]]) -> "Cursor":
-        """The cursor behind these runs, each a time and an id."""
-        last_ms = shown[-1][0]
-        ids = {run_id for at_ms, run_id in shown if at_ms == last_ms}
-        return Cursor(last_ms, frozenset(ids | (self.seen if self.before_ms == last_ms else set())))
-
-    def __str__(self) -> str:
-        """As callers pass it back."""
-        content = json.dumps([self.before_ms, sorted(self.seen)])
-        return base64.urlsafe_b64encode(content.encode()).decode()
-
-    @classmethod
-    def read(cls, text: str | None) -> "Cursor":
-        """The cursor that a caller passed.
-
-        Raises:
-            InvalidInput: It is none of ours.
-        """
-        if text is None:
-            return cls()
-        with contextlib.suppress(ValueError, TypeError):
-            before_ms, ids = json.loads(base64.urlsafe_b64decode(text))
-            return cls(int(before_ms), frozenset(str(name) for name in ids))
-        raise InvalidInput("this cursor was not given by the list")

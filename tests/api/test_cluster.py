@@ -10,7 +10,7 @@ import yaml
 from graphs.cli import main
 
 ROOT = Path(__file__).resolve().parents[2]
-FILES = ("cluster.yaml", "clusters/gcp.yaml", "clusters/on-premises.yaml")
+FILES = ("cluster.yaml", "clusters/gcp.yaml", "clusters/on-premises.yaml", "clusters/kuberay.yaml")
 START = {"head": "head_start_ray_commands", "worker": "worker_start_ray_commands"}
 SPOT = ("available_node_types", "gpu-l4-spot")
 
@@ -98,3 +98,68 @@ def test_a_file_that_is_none_is_refused(
 
     assert main(["cluster", "check", str(path)]) == 2
     assert str(path) in capsys.readouterr().err
+
+
+CLUSTER = ("spec", "rayClusterConfig")
+
+
+def gpu_on_the_head(document: dict[str, Any]) -> None:
+    cluster = document["spec"]["rayClusterConfig"]
+    (head,) = cluster["headGroupSpec"]["template"]["spec"]["containers"]
+    head["resources"]["limits"]["nvidia.com/gpu"] = "1"
+
+
+def idle_gpus(document: dict[str, Any]) -> None:
+    (group,) = document["spec"]["rayClusterConfig"]["workerGroupSpecs"]
+    group |= {"minReplicas": 1, "replicas": 1}
+
+
+def nothing_expected(document: dict[str, Any]) -> None:
+    (group,) = document["spec"]["rayClusterConfig"]["workerGroupSpecs"]
+    group["template"]["spec"]["containers"][0]["env"] = []
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        (put("spec", "serveConfig", value=""), "Extra inputs are not permitted"),
+        (put(*CLUSTER, "rayVersion", value="2.9.0"), "2.9.0 is not 2.60.0"),
+        (drop(*CLUSTER, "authOptions"), "set mode: token"),
+        (drop(*CLUSTER, "enableInTreeAutoscaling"), "no worker ever joins"),
+        (put(*CLUSTER, "workerGroupSpecs", value=[]), "no worker has a GPU"),
+        (gpu_on_the_head, "move it to a worker"),
+        (idle_gpus, "set it to 0"),
+        (nothing_expected, "set ORRERY_ACCELERATOR=gpu"),
+    ],
+)
+def test_a_mistake_in_the_kuberay_manifest_is_named_with_its_mend(
+    change: Any, said: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    document = yaml.safe_load((ROOT / "clusters/kuberay.yaml").read_text())
+    change(document)
+    path = tmp_path / "kuberay.yaml"
+    path.write_text(yaml.safe_dump(document))
+
+    assert main(["cluster", "check", str(path)]) == 1
+    assert said in capsys.readouterr().out
+
+
+def test_a_complete_manifest_serves_what_is_checked_in(capsys: pytest.CaptureFixture[str]) -> None:
+    files = [str(ROOT / "clusters/kuberay.yaml"), "--config", str(ROOT / "serve_config.yaml")]
+    main(["cluster", "manifest", *files])
+    printed = yaml.safe_load(capsys.readouterr().out)
+    embedded = yaml.safe_load(printed["spec"]["serveConfigV2"])
+    checked_in = yaml.safe_load((ROOT / "serve_config.yaml").read_text())
+
+    assert embedded["applications"] == checked_in["applications"]
+    assert embedded["http_options"]["host"] == "0.0.0.0"
+
+
+def test_what_the_dockerfile_copies_exists_and_is_not_ignored() -> None:
+    ignored = (ROOT / ".dockerignore").read_text().splitlines()
+    lines = (ROOT / "Dockerfile").read_text().splitlines()
+    copied = [name for line in lines if line.startswith("COPY") for name in line.split()[1:-1]]
+
+    assert {"models", "graphs", "deployments", "serve_config.yaml"} <= set(copied)
+    assert all((ROOT / name).exists() and f"!{name}" in ignored for name in copied)
+    assert any("-c constraints.txt" in line for line in lines)

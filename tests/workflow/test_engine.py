@@ -4,6 +4,7 @@ import asyncio
 import base64
 import pickle
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -11,8 +12,18 @@ import pytest
 import sqlalchemy as sa
 from pydantic import JsonValue
 
-from models.core.errors import CapacityExceeded, Conflict, InvalidInput, UpstreamUnavailable
+from models.core.errors import (
+    CapacityExceeded,
+    Conflict,
+    InvalidInput,
+    StorageFull,
+    UpstreamUnavailable,
+)
+from models.workflow.calls import Payload
 from models.workflow.contract import Query, StepContext
+from models.workflow.database import Database
+from models.workflow.registry import Registered, Registry
+from models.workflow.spec import Spec
 from tests.unit.workflow.memory import failing
 from tests.unit.workflow.test_validation import echo
 from tests.workflow.started import OWNER, Started
@@ -186,17 +197,30 @@ async def test_too_many_runs_are_refused_for_now(engine: Started) -> None:
     assert refused.value.retry_after_s == 5.0
 
 
+async def test_a_full_disk_refuses_what_is_new_and_ends_what_was_accepted(engine: Started) -> None:
+    if engine.engine._database.is_postgres:
+        pytest.skip("its disk is not ours to watch")
+    engine.steps.work["a"] = failing(StorageFull("no room for the picture"))
+    await engine.submit("r", SPEC)
+    engine.engine._options = replace(engine.engine._options, min_free_bytes=2**60)
+
+    with pytest.raises(StorageFull) as refused:
+        await engine.submit("more", SPEC)
+
+    assert refused.value.status == 507
+    status = await engine.ended("r")
+    assert (status.state, status.tasks[0].attempts) == ("completed", 1)
+
+
 async def test_old_runs_are_forgotten(engine: Started) -> None:
     await engine.submit("r", SPEC)
     await engine.ended("r")
-    for _ in range(250):  # the row follows the event that ends the run
-        if (await engine.engine.find(Query(OWNER, frozenset({"completed"})))).runs:
-            break
-        await asyncio.sleep(0.02)
+    await until_stored(engine, "r", "SUCCESS")
 
     assert await engine.engine.expire(3600) == 0
     assert await engine.engine.expire(-1) == 1
     assert await engine.engine.status("r", OWNER) is None
+    assert (await engine.engine.find(Query(OWNER))).runs == ()
 
 
 class Bomb:
@@ -238,21 +262,69 @@ async def test_only_json_is_stored(engine: Started) -> None:
 async def test_a_run_that_was_dropped_is_run_again(engine: Started) -> None:
     await engine.submit("r", SPEC)
     await engine.ended("r")
-    database = engine.engine._database
-    schema = "dbos." if database.is_postgres else ""
-    drop = sa.text(f"UPDATE {schema}workflow_status SET status = 'PENDING'")  # noqa: S608
-    for _ in range(100):  # the row follows the event that ends the run
-        await asyncio.sleep(0.02)
-        if (await engine.engine.find(Query(OWNER, frozenset({"completed"})))).runs:
-            break
-    database.transact(lambda c: c.execute(drop))
+    await until_stored(engine, "r", "SUCCESS")
+    execute(engine, "UPDATE {0}workflow_status SET status = 'PENDING'")
 
     assert await engine.engine.reclaim() == []
     assert await engine.engine.reclaim() == ["r"]
-    for _ in range(250):
-        await asyncio.sleep(0.02)
-        if (await engine.engine.find(Query(OWNER, frozenset({"completed"})))).runs:
-            break
-    else:
-        pytest.fail("it was not run again")
+    await until_stored(engine, "r", "SUCCESS")
     assert sorted(engine.steps.calls) == ["r:a:0", "r:b:0"], "from its checkpoints"
+
+
+async def test_what_a_dead_process_accepted_begins_in_another(engine: Started) -> None:
+    other = Registry(engine.engine._database, epoch=10**6)
+    spec = Spec.model_validate(SPEC)
+    payload = Payload(owner=OWNER, spec=spec.to_json(), accepted_at=1.0)
+    await other.enter(Registered("r", OWNER, "two", "-", 1.0, payload))
+
+    status = await engine.ended("r")
+
+    assert status.state == "completed"
+    assert sorted(engine.steps.calls) == ["r:a:0", "r:b:0"]
+
+
+async def test_an_accepted_run_is_known_at_once_and_can_be_cancelled(engine: Started) -> None:
+    _, _, engine.steps.work["a"] = forever()
+    engine.engine._intake.put = lambda _run: None  # type: ignore[method-assign]  # it never begins
+    await engine.submit("r", SPEC)
+
+    listed = (await engine.engine.find(Query(OWNER, frozenset({"pending"})))).runs
+    status = await engine.status("r")
+    await engine.engine.cancel("r", OWNER)
+
+    assert [run.run_id for run in listed] == ["r"]
+    assert (status.state, status.tasks[0].state) == ("pending", "pending")
+    assert (await engine.ended("r")).state == "cancelled"
+    await until_stored(engine, "r", "CANCELLED")
+
+
+async def test_runs_of_an_older_release_are_listed(engine: Started) -> None:
+    await engine.submit("r", SPEC)
+    await engine.ended("r")
+    execute(
+        engine, 'UPDATE {0}workflow_status SET attributes = \'{{"name": "two", "digest": "-"}}\''
+    )
+    execute(engine, "DELETE FROM orrery_runs")
+    execute(engine, "UPDATE orrery_schema SET version = 1")
+
+    Database(engine.engine._options.url).close()
+
+    runs = (await engine.engine.find(Query(OWNER))).runs
+    assert [(run.run_id, run.name, run.state) for run in runs] == [("r", "two", "completed")]
+
+
+def execute(engine: Started, statement: str) -> None:
+    """Change the database behind the engine's back; `{0}` is the schema of DBOS."""
+    database = engine.engine._database
+    text = sa.text(statement.format("dbos." if database.is_postgres else ""))
+    database.transact(lambda c: c.execute(text))
+
+
+async def until_stored(engine: Started, run_id: str, status: str) -> None:
+    """The row of DBOS follows the event that ends the run."""
+    for _ in range(250):
+        row = await engine.engine._row(run_id, OWNER)
+        if row is not None and row.status == status:
+            return
+        await asyncio.sleep(0.02)
+    raise AssertionError(f"{run_id} is {row.status if row else 'unknown'}, not {status}")

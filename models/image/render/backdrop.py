@@ -3,12 +3,22 @@
 import numpy as np
 
 from models.image.render.colors import Pixels, linear
-from models.image.render.lights import MOODS, Mood
+from models.image.render.lights import MOODS, OWN_LIGHT, Lighting, Mood
 from models.image.render.view import View
 from models.image.schema import Scene
 
+BRIGHTEST = 16.0
+"""Light of the backdrop, white paper being 1: as for what is traced."""
 
-def with_backdrop(color: Pixels, depth: Pixels, scene: Scene, view: View, points: Pixels) -> Pixels:
+
+def with_backdrop(
+    color: Pixels,
+    depth: Pixels,
+    scene: Scene,
+    view: View,
+    points: Pixels,
+    lighting: Lighting = OWN_LIGHT,
+) -> Pixels:
     """Fade the far ground and the empty sky into the mood's backdrop.
 
     Args:
@@ -17,6 +27,7 @@ def with_backdrop(color: Pixels, depth: Pixels, scene: Scene, view: View, points
         scene: Its light and ground choose the backdrop.
         view: Where the picture was taken from.
         points: `(N, 3)` of the objects, which never fade.
+        lighting: A panorama is its own backdrop.
     """
     height, width = depth.shape
     ways = view.directions(width, height)
@@ -28,7 +39,11 @@ def with_backdrop(color: Pixels, depth: Pixels, scene: Scene, view: View, points
     far = near + 2.4 * view.distance_m
     fade = np.clip((away - near) / (far - near), 0, 1)
     fade = np.where(depth > 0, fade * fade * (3 - 2 * fade), 1.0)[..., None]
-    return (color * (1 - fade) + _distance(scene, view, ways) * fade).astype(np.float32)
+    if lighting.panorama is None:
+        behind = _distance(scene, view, ways)
+    else:
+        behind = np.minimum(lighting.seen(ways, scene.camera.azimuth_deg), BRIGHTEST)
+    return (color * (1 - fade) + behind * fade).astype(np.float32)
 
 
 def _distance(scene: Scene, view: View, ways: Pixels) -> Pixels:

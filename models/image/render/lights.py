@@ -11,10 +11,43 @@ from functools import cache
 
 import numpy as np
 
-from models.image.render.colors import Pixels
+from models.image.render.colors import LUMINANCE, Pixels
 from models.image.schema import LightName
 
 HEIGHT_PX, WIDTH_PX = 384, 768
+
+
+@dataclass(frozen=True, eq=False)
+class Lighting:
+    """What else shapes the light besides the scene's mood.
+
+    Attributes:
+        panorama: Radiance `(H, W, 3)` instead of the mood's; the middle column lies behind the
+            objects, and white paper before the camera has radiance 1.
+        turn_deg: How far the light wandered about the scene, counter-clockwise.
+    """
+
+    panorama: Pixels | None = None
+    turn_deg: float = 0.0
+
+    def radiance(self, light: LightName) -> Pixels:
+        """The map that lights a scene; the first column lies behind the objects."""
+        if self.panorama is None:
+            return environment(light)
+        return np.roll(self.panorama, self.panorama.shape[1] // 2, axis=1)
+
+    def seen(self, ways: Pixels, azimuth_deg: float) -> Pixels:
+        """Light of the panorama along unit vectors `(..., 3)` of the world."""
+        assert self.panorama is not None  # noqa: S101 - asked by callers
+        height, width = self.panorama.shape[:2]
+        angle = np.degrees(np.arctan2(ways[..., 0], ways[..., 1])) + azimuth_deg + self.turn_deg
+        columns = np.floor((angle / 360 + 0.5) % 1.0 * width).astype(int) % width
+        rows = np.arccos(np.clip(ways[..., 2], -1, 1)) / np.pi * height
+        return self.panorama[np.minimum(rows.astype(int), height - 1), columns]
+
+
+OWN_LIGHT = Lighting()
+"""The mood's light, where it belongs."""
 
 
 @dataclass(frozen=True)
@@ -38,10 +71,10 @@ class Mood:
     glow: float
 
 
-def _directions() -> Pixels:
+def _directions(height_px: int = HEIGHT_PX, width_px: int = WIDTH_PX) -> Pixels:
     """Unit vectors of the map's pixels, `(H, W, 3)`; the middle column looks at the viewer."""
-    u = (np.arange(WIDTH_PX) + 0.5) / WIDTH_PX * 2 * np.pi
-    v = (np.arange(HEIGHT_PX) + 0.5) / HEIGHT_PX * np.pi
+    u = (np.arange(width_px) + 0.5) / width_px * 2 * np.pi
+    v = (np.arange(height_px) + 0.5) / height_px * np.pi
     ring, z = np.sin(v)[:, None], np.cos(v)[:, None]
     x, y = ring * np.sin(u), ring * np.cos(u)
     return np.stack([x, y, np.broadcast_to(z, x.shape)], -1).astype(np.float32)
@@ -161,10 +194,33 @@ def environment(light: LightName) -> Pixels:
     return np.asarray(radiance / _metered(radiance, ways), np.float32)
 
 
+@cache
+def key_light(light: LightName) -> tuple[Pixels, Pixels]:
+    """Colour, its strongest part 1, and direction to the brightest part, each `(3,)`.
+
+    The direction is in the camera's frame, as that of `_directions`.
+    """
+    radiance, ways = environment(light), _directions()
+    luminance = radiance @ LUMINANCE * np.sqrt(1 - ways[..., 2] ** 2)
+    bright = luminance >= np.quantile(luminance, 0.995)
+    weights = luminance[bright][:, None]
+    direction = (ways[bright] * weights).sum(0)
+    color = (radiance[bright] * weights).sum(0)
+    return color / color.max(), direction / np.linalg.norm(direction)
+
+
+def metered_panorama(radiance: Pixels) -> Pixels:
+    """A panorama, its middle column behind the objects, brought to the brightness of our own."""
+    height, width = radiance.shape[:2]
+    turned = np.roll(radiance, width // 2, axis=1)
+    level = _metered(turned, _directions(height, width))
+    return np.asarray(radiance / max(level, 1e-6), np.float32)
+
+
 def _metered(radiance: Pixels, ways: Pixels) -> float:
     """Radiance of white paper, the mean of one lying flat and of two facing the camera's side."""
-    ring = np.sqrt(1 - ways[..., 2] ** 2)
-    solid = ring * (np.pi / HEIGHT_PX) * (2 * np.pi / WIDTH_PX)
+    ring = np.sqrt(np.maximum(1 - ways[..., 2] ** 2, 0))
+    solid = ring * (np.pi / ways.shape[0]) * (2 * np.pi / ways.shape[1])
     luminance = radiance.mean(-1) * (ways[..., 2] > 0)
     papers = [(0.5, _aim(0, 90)), (0.3, _aim(180, 20)), (0.2, _aim(-120, 20))]
     return sum(

@@ -103,7 +103,7 @@ class Renderer:
         cancelled: Callable[[], bool] = lambda: False,
         progress: Callable[[float, str], None] = lambda _fraction, _stage: None,
     ) -> Rendering:
-        """Trace and denoise a job: one of `job`, or the same with another view, size or seed.
+        """Trace and denoise a job: one of `job`, or the same with another view, light, size or seed.
 
         Raises:
             Cancelled: `cancelled` turned true; noticed between pieces of the work.
@@ -143,7 +143,7 @@ class Renderer:
         if self._denoise:
             color = self._denoise(color, albedo, normal, check)
         points = np.concatenate([part.triangles.positions for part in job.parts])
-        color = with_backdrop(color, depth[..., 0], job.scene, job.view, points)
+        color = with_backdrop(color, depth[..., 0], job.scene, job.view, points, job.lighting)
         return Rendering(
             color=np.ascontiguousarray(color, np.float32),
             albedo=np.ascontiguousarray(albedo),

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from models.image.render.colors import Pixels, linear
-from models.image.render.lights import MOODS, environment
+from models.image.render.lights import MOODS, Lighting
 from models.image.render.world import Kind, Piece, Triangles
 from models.image.schema import Scene
 
@@ -21,15 +21,22 @@ Loaded = Any
 GROUND_M = 400.0
 GRAIN_PX = 256
 FROSTED_ALPHA = 0.18
+GLASS_IOR, FROSTED_IOR = 1.45, 1.4
 
 
-def load(mi: Mitsuba, scene: Scene, parts: tuple[Piece, ...], integrator: dict[str, Any]) -> Loaded:
+def load(
+    mi: Mitsuba,
+    scene: Scene,
+    parts: tuple[Piece, ...],
+    integrator: dict[str, Any],
+    lighting: Lighting,
+) -> Loaded:
     """The scene, ready to trace."""
     mood = MOODS[scene.light]
     stage: dict[str, Any] = {
         "type": "scene",
         "integrator": integrator,
-        "environment": _environment(mi, scene),
+        "environment": _environment(mi, scene, lighting),
         "ground": _mesh(mi, "ground", _ground(scene, parts), _ground_surface(mi, scene)),
     }
     for kind in ("opaque", "glass", "frosted"):
@@ -42,9 +49,10 @@ def load(mi: Mitsuba, scene: Scene, parts: tuple[Piece, ...], integrator: dict[s
     return mi.load_dict(stage)
 
 
-def _environment(mi: Mitsuba, scene: Scene) -> dict[str, Any]:
-    radiance = environment(scene.light)
-    shift = round(scene.camera.azimuth_deg / 360 * radiance.shape[1])
+def _environment(mi: Mitsuba, scene: Scene, lighting: Lighting) -> dict[str, Any]:
+    radiance = lighting.radiance(scene.light)
+    turn_deg = scene.camera.azimuth_deg + lighting.turn_deg
+    shift = round(turn_deg / 360 * radiance.shape[1])
     return {
         "type": "envmap",
         "bitmap": mi.Bitmap(np.ascontiguousarray(np.roll(radiance, -shift, axis=1))),
@@ -79,14 +87,14 @@ def _surface(kind: Kind) -> dict[str, Any]:
     if kind == "glass":
         return {
             "type": "dielectric",
-            "int_ior": 1.45,
+            "int_ior": GLASS_IOR,
             "specular_transmittance": _attribute("color"),
         }
     if kind == "frosted":
         return {
             "type": "roughdielectric",
             "alpha": FROSTED_ALPHA,
-            "int_ior": 1.4,
+            "int_ior": FROSTED_IOR,
             "specular_transmittance": _attribute("color"),
         }
     return {"type": "diffuse", "reflectance": _attribute("color")}

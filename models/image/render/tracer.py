@@ -8,6 +8,7 @@ import numpy as np
 
 from models.core.errors import ModelUnavailable
 from models.image.render.colors import Pixels
+from models.image.render.lights import OWN_LIGHT, Lighting
 from models.image.render.mesh import Floats
 from models.image.render.stage import Loaded, Mitsuba, load
 from models.image.render.variant import Variant
@@ -42,6 +43,7 @@ class Job:
         height_px: See `width_px`.
         samples_per_pixel: Paths per pixel.
         seed: Of all random numbers.
+        lighting: What else shapes the light.
     """
 
     scene: Scene
@@ -51,6 +53,7 @@ class Job:
     height_px: int
     samples_per_pixel: int
     seed: int
+    lighting: Lighting = OWN_LIGHT
 
 
 Step = Callable[[float], None]
@@ -87,7 +90,7 @@ class WaveTracer:
         self._mi = mi
         self._dr = dr
         self._variant = variant
-        self._staged: tuple[tuple[Piece, ...], Loaded] | None = None
+        self._staged: tuple[tuple[Piece, ...], Lighting, Loaded] | None = None
         self.wave_rays = WAVE_RAYS[variant]
 
     def trace(self, job: Job, step: Step) -> Pixels:
@@ -104,10 +107,13 @@ class WaveTracer:
 
     def _stage(self, job: Job) -> Loaded:
         """The loaded scene; kept for the next frame of a film, whose parts are the same object."""
-        if self._staged is None or self._staged[0] is not job.parts:
+        kept = self._staged
+        if kept is None or kept[0] is not job.parts or kept[1] is not job.lighting:
             self._staged = None  # two need not fit
-            self._staged = (job.parts, load(self._mi, job.scene, job.parts, path_integrator()))
-        return self._staged[1]
+            stage = load(self._mi, job.scene, job.parts, path_integrator(), job.lighting)
+            self._staged = (job.parts, job.lighting, stage)
+            return stage
+        return kept[2]
 
     def _bands(self, job: Job) -> Iterator[tuple[int, int]]:
         rows = max(1, self.wave_rays // (job.width_px * job.samples_per_pixel))
@@ -218,7 +224,7 @@ class BlockTracer:
         guides = mi.load_dict(
             {"type": "aov", "aovs": "a:albedo,n:sh_normal,d:depth", "image": path_integrator()}
         )
-        stage = load(mi, job.scene, job.parts, path_integrator())
+        stage = load(mi, job.scene, job.parts, path_integrator(), job.lighting)
         step(0.0)
         out = np.zeros((job.height_px, job.width_px, CHANNELS), np.float32)
         guided = min(GUIDE_SAMPLES - 1, job.samples_per_pixel)

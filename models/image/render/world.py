@@ -87,6 +87,27 @@ def base_heights(scene: Scene) -> tuple[float, ...]:
     return tuple(settle(index) for index in range(len(scene.objects)))
 
 
+@dataclass(frozen=True, eq=False)
+class Look:
+    """The surface of one part.
+
+    Attributes:
+        kind: How light meets it.
+        color: `(3,)`, linear reflectance or transmittance.
+        traits: `(4,)`, see `Triangles`.
+    """
+
+    kind: Kind
+    color: Pixels
+    traits: Pixels
+
+
+def looks(thing: SceneObject, *, accents: bool = True) -> tuple[Look, ...]:
+    """The surface of every part of an object, in the order of `unit_triangles`."""
+    surfaces = [surface for _, _, surface in unit_triangles(thing.shape)]
+    return tuple(_look(surface if accents else _plain(surface), thing) for surface in surfaces)
+
+
 def pieces(scene: Scene, *, accents: bool = True) -> tuple[Piece, ...]:
     """Every part of every object, placed and coloured.
 
@@ -98,17 +119,17 @@ def pieces(scene: Scene, *, accents: bool = True) -> tuple[Piece, ...]:
     for thing, height in zip(scene.objects, base_heights(scene), strict=True):
         matrix = turn(thing)
         shift = np.array([*thing.position, height])
-        for corners, normals, surface in unit_triangles(thing.shape):
-            kind, color, traits = _look(surface if accents else _plain(surface), thing)
+        surfaces = looks(thing, accents=accents)
+        for (corners, normals, _), look in zip(unit_triangles(thing.shape), surfaces, strict=True):
             count = len(corners)
             out.append(
                 Piece(
-                    kind,
+                    look.kind,
                     Triangles(
                         (corners * thing.size_m @ matrix.T + shift).astype(np.float32),
                         (normals @ matrix.T).astype(np.float32),
-                        np.tile(color, (count, 1)),
-                        np.tile(traits, (count, 1)),
+                        np.tile(look.color, (count, 1)),
+                        np.tile(look.traits, (count, 1)),
                     ),
                 )
             )
@@ -119,18 +140,19 @@ def _plain(surface: Surface) -> Surface:
     return surface if surface.glow else Surface(shade=surface.shade)
 
 
-def _look(surface: Surface, thing: SceneObject) -> tuple[Kind, Pixels, Pixels]:
+def _look(surface: Surface, thing: SceneObject) -> Look:
     color = np.clip(linear(surface.color or thing.color) * surface.shade, 0, 0.92)
     if surface.glow:
-        return "glow", color.astype(np.float32), np.array([1, 0, 0, surface.glow], np.float32)
+        traits = np.array([1, 0, 0, surface.glow], np.float32)
+        return Look("glow", color.astype(np.float32), traits)
     material = surface.material or thing.material
     traits = np.array(
         [max(material.roughness, 0.04), material.metallic, material.clearcoat, 0], np.float32
     )
     if material.transmission > TRANSMISSIVE_ABOVE:
         kind: Kind = "frosted" if material.roughness > FROSTED_ABOVE else "glass"
-        return kind, _transmittance(color), traits
-    return "opaque", _reflectance(color, material), traits
+        return Look(kind, _transmittance(color), traits)
+    return Look("opaque", _reflectance(color, material), traits)
 
 
 def _transmittance(color: Pixels) -> Pixels:

@@ -3,12 +3,12 @@
 from pathlib import Path
 
 from models.core.capability import Value
+from models.core.minilm import MiniLM
 from models.core.weights import load_weights
 from models.image.scene.denoiser import SceneDenoiser, sample
 from models.image.scene.fields import conditions, decode
 from models.image.scene.finishing import scene_of
 from models.image.scene.lexicon import Lexicon
-from models.image.scene.minilm import MiniLM
 from models.image.scene.reader import Reader
 from models.image.scene.understanding import Interpreter
 from models.image.scene.units import UnitReader

@@ -6,8 +6,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F  # noqa: N812  # torch's own abbreviation
 
+from models.core.minilm import WIDTH
 from models.image.scene import phrases
-from models.image.scene.minilm import WIDTH
 from models.image.scene.units import KINDS, TAGS, UNKNOWN, Reading
 
 ROLES = ("none", "object", "ground")

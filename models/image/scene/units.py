@@ -7,9 +7,9 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F  # noqa: N812  # torch's own abbreviation
 
+from models.core.minilm import WIDTH, MiniLM, Pieces
 from models.image.scene import phrases
 from models.image.scene.lexicon import Entry, Kind, Lexicon, Unit
-from models.image.scene.minilm import WIDTH, MiniLM, Pieces
 from models.image.shapes import SHAPE_NAMES
 
 KINDS: tuple[Kind, ...] = (

@@ -204,7 +204,7 @@ def test_without_weights_everything_goes_to_review_and_the_card_says_why(
     assert (answer.decision, answer.decided_by) == ("review", "degraded")
     assert answer.probability is None
     assert answer.memory is not None
-    (card,) = model.cards()
+    card = model.cards()[0]
     assert not card.available
     assert card.reason is not None
     assert "manifest" in card.reason
@@ -252,7 +252,7 @@ def test_weights_made_for_other_features_are_not_used(build: Build, tmp_path: Pa
     content = json.loads((WEIGHTS / "transactions.json").read_text())
     content["features"] = content["features"][1:]
     save_json(tmp_path / "other", "transactions.json", content)
-    (card,) = build(weights=str(tmp_path / "other")).cards()
+    card = build(weights=str(tmp_path / "other")).cards()[0]
 
     assert not card.available
     assert "other features" in str(card.reason)

@@ -6,7 +6,7 @@ import xgboost
 
 from models.core.errors import ModelUnavailable
 from models.core.seeds import numpy_generator
-from models.fraud.scoring import booster_of, check_parity
+from models.fraud.boosted import booster_of, check_parity
 from models.fraud.trees import PackedTrees
 
 ROWS, FEATURES = 600, 8

@@ -73,7 +73,7 @@ def test_a_body_in_even_light_never_outshines_it(
     tracer: Renderer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     white = np.ones((moods.HEIGHT_PX, moods.WIDTH_PX, 3), np.float32)
-    monkeypatch.setattr("models.image.render.stage.environment", lambda _light: white)
+    monkeypatch.setattr("models.image.render.lights.environment", lambda _light: white)
     body = SceneObject(shape="sphere", color="#bcbcbc", material=Material(roughness=1, specular=0))
     job = _job(Scene(objects=(body,), camera=Camera(elevation_deg=30)), samples=64)
     light = tracer._tracer.trace(job, lambda _fraction: None)[20:28, 20:28, :3]

@@ -1,0 +1,1 @@
+"""Finds out whether promises hold while processes die: `orrery chaos`."""

@@ -1,0 +1,1 @@
+"""Odds of crypto prices: calibrated distributions, measured beside an honest baseline."""

@@ -1,0 +1,1 @@
+"""What people say of coins: texts, whom they are about, and how they are meant."""

@@ -1,0 +1,1 @@
+"""Where candles come from, and what is known of them."""

@@ -1,0 +1,169 @@
+"""Network flows from a log row to a verdict: windows, rules, model, costs, reasons."""
+
+import math
+from collections import OrderedDict, defaultdict
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
+
+from models.fraud.flow_rows import (
+    COLUMNS,
+    LEVELS,
+    Row,
+    described,
+    row_of_flow,
+    row_of_nsl_kdd,
+    stacked,
+)
+from models.fraud.flow_schema import NetworkFlow
+from models.fraud.flow_scoring import FlowModel, FlowScore
+from models.fraud.flow_windows import FlowWindows
+from models.fraud.outcomes import IncidentCosts, decided
+from models.fraud.reasons import TOP, Method, Reason
+from models.fraud.rules import Fact, RuleTable
+from models.fraud.schema import FlowMemory, Refusal, Verdict
+
+PLAIN_FACTS = ("source", "host", "port")
+FLOW_FACTS = frozenset((*PLAIN_FACTS, *COLUMNS, *LEVELS))
+"""What rules on flows may ask for."""
+
+WARM_FLOWS = 100
+REMEMBERED = 20_000
+NO_MODEL = "the network model is not available: judged by rules alone"
+CLASH = "event_id {!r} belongs to another flow; give each flow an id of its own"
+CODES = {
+    "VOLUME": "duration src_bytes dst_bytes",
+    "MALFORMED": "land wrong_fragment urgent",
+    "LOGIN": "hot num_failed_logins logged_in is_guest_login",
+    "PRIVILEGE": "num_compromised root_shell su_attempted num_root num_file_creations num_shells "
+    "num_access_files",
+    "PACE": "count srv_count dst_host_count dst_host_srv_count",
+    "NO_ANSWER": "serror_rate srv_serror_rate dst_host_serror_rate dst_host_srv_serror_rate",
+    "REFUSED": "rerror_rate srv_rerror_rate dst_host_rerror_rate dst_host_srv_rerror_rate",
+    "SWEEP": "same_srv_rate diff_srv_rate srv_diff_host_rate dst_host_same_srv_rate "
+    "dst_host_diff_srv_rate dst_host_same_src_port_rate dst_host_srv_diff_host_rate",
+    "KIND": "protocol_type service flag",
+}
+CODE_OF = {name: code for code, names in CODES.items() for name in names.split()}
+
+
+class _Taken(NamedTuple):
+    """A flow as it was first seen."""
+
+    flow: NetworkFlow
+    row: Row
+    memory: FlowMemory
+
+
+class _Network:
+    """What is remembered of one owner's flows; lost with the process, and told as cold then."""
+
+    def __init__(self) -> None:
+        self.windows = FlowWindows()
+        self.taken: OrderedDict[str, _Taken] = OrderedDict()
+
+
+class FlowJudge:
+    """Judges flows, and counts each once."""
+
+    def __init__(self, model: FlowModel | None, rules: RuleTable, policy: IncidentCosts) -> None:
+        self.model, self._rules, self._policy = model, rules, policy
+        self._networks: defaultdict[str, _Network] = defaultdict(_Network)
+
+    def judge(self, flows: Sequence[NetworkFlow], owner: str) -> list[Verdict | Refusal]:
+        """Verdicts in order."""
+        network = self._networks[owner]
+        taken = [self._take(network, flow) for flow in flows]
+        rows = stacked([each.row for each, _ in taken])
+        scores = [None] * len(flows) if self.model is None else self.model.scores(rows)
+        return [
+            self._one(flow, each, score, duplicate)
+            for flow, (each, duplicate), score in zip(flows, taken, scores, strict=True)
+        ]
+
+    def _take(self, network: _Network, flow: NetworkFlow) -> tuple[_Taken, bool]:
+        earlier = network.taken.get(flow.event_id)
+        if earlier is not None:
+            return earlier, True
+        taken = network.taken[flow.event_id] = _Taken(flow, *self._seen(network.windows, flow))
+        if len(network.taken) > REMEMBERED:
+            network.taken.popitem(last=False)
+        return taken, False
+
+    def _seen(self, windows: FlowWindows, flow: NetworkFlow) -> tuple[Row, FlowMemory]:
+        before = windows.flows
+        if flow.log_row is None:
+            assert flow.nsl_kdd is not None  # noqa: S101  # exactly one form is given
+            row = row_of_nsl_kdd(flow.nsl_kdd)
+            near, last = flow.nsl_kdd.count, flow.nsl_kdd.dst_host_count
+            cold = near is None or last is None
+        else:
+            plain = flow.log_row.flow()
+            values = windows.add(plain)
+            row = row_of_flow(plain, values)
+            near, last = values["count"], values["dst_host_count"]
+            cold = before < WARM_FLOWS
+        memory = FlowMemory(
+            flows_seen=before,
+            to_host_2s=None if near is None else int(near),
+            to_host=None if last is None else int(last),
+            cold=cold,
+        )
+        return row, memory
+
+    def _one(
+        self, flow: NetworkFlow, taken: _Taken, score: FlowScore | None, duplicate: bool
+    ) -> Verdict | Refusal:
+        if taken.flow != flow:
+            return Refusal(code="conflict", detail=CLASH.format(flow.event_id))
+        hits = self._rules.hits(_facts(flow, taken.row))
+        loss = None if score is None else self._policy.of_incident(score.probability)
+        alarm = score is not None and score.alarm
+        outcome = decided(hits, loss, self._policy, suspicious=alarm)
+        exact = outcome.decision != "approve"
+        return Verdict(
+            event_id=flow.event_id,
+            kind=flow.kind,
+            decision=outcome.decision,
+            probability=None if score is None else score.probability,
+            score=None if score is None else score.score,
+            expected_loss=loss,
+            reasons=() if score is None else self._reasons(taken.row, score, exact=exact),
+            rules=hits,
+            decided_by=outcome.by,
+            memory=taken.memory,
+            duplicate=duplicate,
+            degraded=() if score is not None else (NO_MODEL,),
+        )
+
+    def _reasons(self, row: Row, score: FlowScore, *, exact: bool) -> tuple[Reason, ...]:
+        assert self.model is not None  # noqa: S101  # there is a score
+        shares, by_trees = self.model.shares(row.astype(float), score.parts, exact=exact)
+        facts = described(row)
+        ranked = sorted(shares, key=lambda name: -shares[name])[:TOP]
+        method: Method = "distance" if not by_trees else "shapley" if exact else "path"
+        return tuple(
+            _reason(name, facts.get(name), shares[name], method)
+            for name in ranked
+            if shares[name] > 0
+        )
+
+
+def _reason(name: str, value: Fact, contribution: float, method: Method) -> Reason:
+    number = value if isinstance(value, float) and math.isfinite(value) else None
+    shown = "not known" if value is None else value if isinstance(value, str) else f"{value:g}"
+    return Reason(
+        code=CODE_OF[name],
+        feature=name,
+        value=number,
+        contribution=round(contribution, 4),
+        method=method,
+        text=f"{name} is {shown}",
+    )
+
+
+def _facts(flow: NetworkFlow, row: Row) -> Mapping[str, Fact]:
+    facts: dict[str, Fact] = dict(described(row))
+    if flow.log_row is not None:
+        plain = flow.log_row.flow()
+        facts |= {"source": plain.source, "host": plain.host, "port": float(plain.port)}
+    return facts

@@ -1,0 +1,178 @@
+"""Adapters from files: read safely, named by the operator or owned by a tenant, kept while used."""
+
+import hashlib
+import logging
+import re
+import threading
+from collections import OrderedDict
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, TypeVar
+
+import torch
+
+from models.core.artifacts import ArtifactStore
+from models.core.errors import InvalidInput, UnknownAsset
+from models.image.diffusion.adapters import AdapterSet, LowRank
+from models.image.diffusion.checkpoint import Checkpoint
+from models.image.diffusion.layouts import Pipeline
+from models.image.schema import Adapter
+
+MAX_ADAPTER_BYTES = 2 * 1024**3
+_ASSET_ID = re.compile(r"[0-9a-f]{64}")
+
+KeyT = TypeVar("KeyT")
+ValueT = TypeVar("ValueT")
+
+logger = logging.getLogger(__name__)
+
+
+class Recent(OrderedDict[KeyT, ValueT]):
+    """Keeps the last few values; the one unused for longest goes first."""
+
+    def __init__(self, most: int) -> None:
+        super().__init__()
+        self._most = most
+
+    def recall(self, key: KeyT) -> ValueT | None:
+        """The value, if it is still here; it counts as used."""
+        if key not in self:
+            return None
+        self.move_to_end(key)
+        return self[key]
+
+    def keep(self, key: KeyT, value: ValueT) -> None:
+        """Keep a value, and let go of what is too much."""
+        self[key] = value
+        self.move_to_end(key)
+        while len(self) > self._most:
+            self.popitem(last=False)
+
+
+class AdapterShelf:
+    """Finds adapters and puts them where their checkpoint is.
+
+    Args:
+        folder: Of the operator's adapters, `NAME.safetensors`.
+        store: Holds the adapters that tenants trained; an owner sees only its own.
+        most: Adapters kept in memory.
+    """
+
+    def __init__(self, folder: Path | None, store: ArtifactStore, most: int) -> None:
+        self._folder = None if folder is None else folder.expanduser()
+        self._store = store
+        self._parts: Recent[tuple[str, str], Mapping[str, LowRank]] = Recent(most)
+        self._sets: Recent[tuple[Any, ...], AdapterSet] = Recent(most)
+        self._lock = threading.Lock()
+
+    def names(self) -> tuple[str, ...]:
+        """The operator's adapters."""
+        if self._folder is None or not self._folder.is_dir():
+            return ()
+        return tuple(sorted(path.stem for path in self._folder.glob("*.safetensors")))
+
+    def fetch(
+        self, wanted: Sequence[Adapter], checkpoint: Checkpoint, owner: str
+    ) -> AdapterSet | None:
+        """The adapters of one request.
+
+        Raises:
+            UnknownAsset: There is no such adapter, or it belongs to somebody else.
+            InvalidInput: It is no adapter, or not one for this checkpoint.
+        """
+        if not wanted:
+            return None
+        # Looked up every time: what is in memory must not open what an owner may not see.
+        keys = [self._key(adapter.name, owner) for adapter in wanted]
+        home = f"{checkpoint.name} {checkpoint.version}"
+        together = (
+            home,
+            *((key, adapter.weight) for key, adapter in zip(keys, wanted, strict=True)),
+        )
+        with self._lock:
+            known = self._sets.recall(together)
+            if known is not None:
+                return known
+            parts = []
+            for key, adapter in zip(keys, wanted, strict=True):
+                layers = self._parts.recall((home, key))
+                if layers is None:
+                    content = self._content(adapter.name, owner)
+                    layers = _placed(read_adapter(content, checkpoint.pipeline), checkpoint)
+                    checkpoint.forward.adapters.check(layers)
+                    self._parts.keep((home, key), layers)
+                    logger.info("adapter loaded", extra={"layers": len(layers)})
+                parts.append((layers, adapter.weight))
+            merged = AdapterSet.merged(parts)
+            self._sets.keep(together, merged)
+            return merged
+
+    def _key(self, name: str, owner: str) -> str:
+        path = self._path(name)
+        if path is not None:
+            state = path.stat()
+            return f"{name} {state.st_size} {state.st_mtime_ns}"
+        if _ASSET_ID.fullmatch(name) is None:
+            raise UnknownAsset(f"no such adapter: {name!r}; see /api/v1/image/models")
+        self._store.stat(name, owner)
+        return name
+
+    def _path(self, name: str) -> Path | None:
+        if self._folder is None or name not in self.names():
+            return None
+        return self._folder / f"{name}.safetensors"
+
+    def _content(self, name: str, owner: str) -> bytes:
+        path = self._path(name)
+        if path is not None:
+            return path.read_bytes()
+        if self._store.stat(name, owner).asset.size_bytes > MAX_ADAPTER_BYTES:
+            raise InvalidInput(f"the asset {name} is too large for an adapter")
+        return b"".join(self._store.read(name, owner))
+
+
+def read_adapter(content: bytes, pipeline: Pipeline) -> Mapping[str, LowRank]:
+    """The layers of a LoRA file, in any of the formats that the pipeline's class knows.
+
+    Raises:
+        InvalidInput: It is no such file.
+    """
+    from safetensors import SafetensorError  # noqa: PLC0415  # brought only where adapters are used
+    from safetensors.torch import load  # noqa: PLC0415
+
+    try:
+        tensors, alphas = pipeline.lora_state_dict(load(content))
+    except (SafetensorError, ValueError, KeyError, IndexError) as error:
+        digest = hashlib.sha256(content).hexdigest()[:12]
+        raise InvalidInput(f"the adapter ({digest}…) is no LoRA in safetensors") from error
+    pairs: dict[str, dict[str, torch.Tensor]] = {}
+    for name, tensor in tensors.items():
+        part, _, rest = name.partition(".")
+        layer, _, kind = rest.rpartition(".lora")
+        side = {"_A.weight": "down", "_B.weight": "up", ".down.weight": "down", ".up.weight": "up"}
+        if part != "unet" or kind not in side or tensor.ndim != 2:
+            raise InvalidInput(
+                f"the adapter changes {name!r}; only linear layers of the denoising network can be "
+                "adapted per request"
+            )
+        pairs.setdefault(layer, {})[side[kind]] = tensor
+    if not pairs or any(len(pair) != 2 for pair in pairs.values()):
+        raise InvalidInput("the adapter has no complete pair of low-rank matrices")
+    return {layer: _scaled(layer, pair, alphas or {}) for layer, pair in pairs.items()}
+
+
+def _scaled(layer: str, pair: dict[str, torch.Tensor], alphas: Mapping[str, float]) -> LowRank:
+    """With the scale alpha / r that some formats keep beside the matrices."""
+    rank = len(pair["down"])
+    alpha = next((a for name, a in alphas.items() if name.endswith(f"{layer}.alpha")), rank)
+    return LowRank(pair["down"], pair["up"] * (float(alpha) / rank))
+
+
+def _placed(layers: Mapping[str, LowRank], checkpoint: Checkpoint) -> Mapping[str, LowRank]:
+    unet = checkpoint.pipeline.unet
+    return {
+        name: LowRank(
+            layer.down.to(unet.device, checkpoint.dtype), layer.up.to(unet.device, checkpoint.dtype)
+        )
+        for name, layer in layers.items()
+    }

@@ -1,0 +1,162 @@
+"""The backend `diffusers`: checkpoints of others, drawn by the step engine."""
+
+import hashlib
+import time
+from collections.abc import Mapping
+
+from PIL import Image
+
+from models.core.artifacts import Provenance
+from models.core.capability import ModelCard, Run, Setup
+from models.core.errors import InvalidInput, ModelUnavailable
+from models.core.seeds import draw_seed
+from models.image.diffusion.adapter_shelf import AdapterShelf
+from models.image.diffusion.checkpoint import Checkpoint
+from models.image.diffusion.drawing import Drawing
+from models.image.diffusion.preparation import Wish
+from models.image.diffusion.residents import Residents
+from models.image.diffusion.shelf import Found, Shelf
+from models.image.diffusion.sources import open_source
+from models.image.diffusion.stock import StockCheckpoint
+from models.image.diffusion.wording import styled
+from models.image.files import check_format, picture_file
+from models.image.options import ImageOptions
+from models.image.schema import MAX_SEED, BackendName, ImageRequest, ImageResult, Picture
+
+DEFAULT_STEPS, DEFAULT_GUIDANCE = 30, 5.0
+
+
+class DiffusersBackend:
+    """Draws with checkpoints in diffusers' format; loads one when it is first asked for."""
+
+    name: BackendName = "diffusers"
+
+    def __init__(self, setup: Setup) -> None:
+        self._options = ImageOptions.model_validate(setup.options).diffusers
+        self._store, self._device = setup.store, setup.device
+        self._shelf = Shelf(self._options)
+        self._adapters = AdapterShelf(
+            self._options.adapters, setup.store, self._options.adapter_slots
+        )
+        self._residents: Residents[Checkpoint | StockCheckpoint] = Residents(self._options.resident)
+
+    def cards(self) -> tuple[ModelCard, ...]:
+        """Every checkpoint and every adapter of the operator's."""
+        checkpoints = [self._card(found) for found in self._shelf]
+        adapters = [
+            ModelCard(name=f"adapter:{name}", version="lora", device=self._device)
+            for name in self._adapters.names()
+        ]
+        return (*checkpoints, *adapters)
+
+    def _card(self, found: Found) -> ModelCard:
+        reason = found.problem
+        if reason is None and found.layout is None:
+            reason = "no U-Net of SD or SDXL: drawn by the stock pipeline, one picture at a time"
+        return ModelCard(
+            name=found.name,
+            version=found.version,
+            device=self._device,
+            available=found.problem is None,
+            reason=reason,
+        )
+
+    def run(self, request: ImageRequest, run: Run) -> ImageResult:
+        """Draw `n` pictures side by side, with the seeds `seed`, `seed + 1`, ...
+
+        Raises:
+            Cancelled: Nobody waits for the pictures any more.
+            CapacityExceeded: Memory ran out, or the deadline passed.
+            InvalidInput: Something asked for has no meaning here.
+            ModelUnavailable: The checkpoint cannot be used.
+            UnknownAsset: A picture or an adapter is not the caller's.
+        """
+        run.check()
+        check_format(request.format)
+        foreign = request.foreign_to(self.name)
+        if foreign or not request.prompt.strip():
+            what = ", ".join(foreign) if foreign else "empty prompts"
+            raise InvalidInput(f"the backend 'diffusers' takes no {what}")
+        found = self._found(request.model)
+        wish = self._wish(request, run)
+        first = draw_seed() if request.seed is None else request.seed
+        seeds = [(first + number) % MAX_SEED for number in range(request.n)]
+        started = time.perf_counter()
+        with self._residents.using(
+            f"{found.name} {found.version}", lambda: self._load(found), run
+        ) as checkpoint:
+            drawn = {"load": time.perf_counter() - started}
+            if isinstance(checkpoint, Checkpoint):
+                adapters = self._adapters.fetch(request.adapters, checkpoint, run.owner)
+                drawing = Drawing(checkpoint, request, wish, run, self._options.reproducible_rows)
+                pictures = drawing.pictures(seeds, adapters)
+                drawn |= drawing.timings_s
+            else:
+                if request.adapters or request.image is not None:
+                    raise InvalidInput("this model takes neither adapters nor pictures here")
+                pictures = checkpoint.pictures(wish, seeds, run)
+            notes = checkpoint.notes
+        return ImageResult(
+            images=tuple(
+                self._kept(picture, seed, request, found, run)
+                for picture, seed in zip(pictures, seeds, strict=True)
+            ),
+            backend=self.name,
+            model=found.name,
+            style=request.style,
+            degraded=notes,
+            timings_s=_rounded(drawn),
+        )
+
+    def _found(self, name: str | None) -> Found:
+        found = self._shelf.find(name)
+        if found is None:
+            what = "no checkpoint can be used" if name is None else f"no checkpoint {name!r}"
+            raise ModelUnavailable(f"{what}; /api/v1/image/models says what there is, and why")
+        if found.problem is not None:
+            raise ModelUnavailable(f"{found.name!r} cannot be used: {found.problem}")
+        return found
+
+    def _load(self, found: Found) -> Checkpoint | StockCheckpoint:
+        kind = StockCheckpoint if found.layout is None else Checkpoint
+        return kind(found, self._options, self._device)
+
+    def _wish(self, request: ImageRequest, run: Run) -> Wish:
+        image, mask = request.image, request.mask
+        return Wish(
+            prompt=styled(request.prompt, request.style),
+            negative_prompt=request.negative_prompt,
+            width_px=request.width_px,
+            height_px=request.height_px,
+            steps=request.steps or DEFAULT_STEPS,
+            guidance=DEFAULT_GUIDANCE if request.guidance is None else request.guidance,
+            scheduler=request.scheduler,
+            image=None if image is None else open_source(image, self._store, run.owner, "RGB"),
+            mask=None if mask is None else open_source(mask, self._store, run.owner, "L"),
+            strength=request.strength,
+        )
+
+    def _kept(
+        self, picture: Image.Image, seed: int, request: ImageRequest, found: Found, run: Run
+    ) -> Picture:
+        content, media_type, extension = picture_file(picture, request.format)
+        run.check()
+        given = [source for source in (request.image, request.mask) if source is not None]
+        asset = self._store.put(
+            content,
+            owner=run.owner,
+            media_type=media_type,
+            filename=f"orrery-{seed}{extension}",
+            provenance=Provenance(
+                capability="image",
+                backend=f"{self.name} {found.name} {found.version}",
+                seed=seed,
+                prompt_sha256=hashlib.sha256(request.prompt.encode()).hexdigest(),
+                inputs=tuple(source.asset_id for source in given if source.asset_id is not None),
+            ),
+        )
+        return Picture(asset=asset, seed=seed)
+
+
+def _rounded(timings_s: Mapping[str, float]) -> dict[str, float]:
+    return {stage: round(seconds, 3) for stage, seconds in timings_s.items()}

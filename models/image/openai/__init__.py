@@ -1,0 +1,1 @@
+"""The Images API of OpenAI, and of providers that answer like it."""

@@ -1,0 +1,1 @@
+"""StyleGAN3: alias-free generators of the configurations T and R."""

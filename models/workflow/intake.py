@@ -1,0 +1,67 @@
+"""Accepted runs on their way into the store of checkpoints, the most urgent first."""
+
+import asyncio
+import itertools
+import logging
+from collections.abc import Awaitable, Callable
+from typing import Final
+
+from models.workflow.registry import Registered
+
+logger = logging.getLogger(__name__)
+
+PAUSE_S: Final = 1.0
+
+
+class Intake:
+    """Holds the runs that this process accepted and has yet to begin.
+
+    Args:
+        begin: Begins one; a second time, it does nothing.
+    """
+
+    def __init__(self, begin: Callable[[Registered], Awaitable[None]]) -> None:
+        self._begin = begin
+        self._waiting: dict[str, Registered] = {}
+        self._beginning: set[str] = set()
+        self._order: asyncio.PriorityQueue[tuple[int, int, str]] = asyncio.PriorityQueue()
+        self._numbers = itertools.count()
+
+    @property
+    def names(self) -> frozenset[str]:
+        """All runs that are here."""
+        return frozenset(self._beginning.union(self._waiting))
+
+    def __contains__(self, run_id: object) -> bool:
+        return run_id in self._waiting or run_id in self._beginning
+
+    def put(self, run: Registered) -> None:
+        """Take a run, unless it is here already."""
+        if run.run_id in self:
+            return
+        self._waiting[run.run_id] = run
+        priority = int(run.payload.spec.get("priority", 5)) if run.payload else 0
+        self._order.put_nowait((priority, next(self._numbers), run.run_id))
+
+    async def begin(self, run: Registered) -> None:
+        """Begin a run at once, whether or not it is here."""
+        self._waiting.pop(run.run_id, None)
+        self._beginning.add(run.run_id)
+        try:
+            await self._begin(run)
+        finally:
+            self._beginning.discard(run.run_id)
+
+    async def drain(self) -> None:
+        """Begin what comes, for ever; several may do so side by side."""
+        while True:
+            _, _, run_id = await self._order.get()
+            run = self._waiting.get(run_id)
+            if run is None:
+                continue  # somebody could not wait
+            try:
+                await self.begin(run)
+            except Exception:
+                logger.exception("a run could not begin", extra={"run_id": run_id})
+                await asyncio.sleep(PAUSE_S)
+                self.put(run)
