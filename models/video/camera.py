@@ -43,39 +43,63 @@ class Camera:
         """Where the camera is, `(3,)` metres."""
         return np.asarray(self.pose[:3, 3], np.float32)
 
-    def rays(self, rows: range) -> tuple[Floats, Floats]:
-        """Rays through the centres of the pixels of some rows, the topmost being row 0.
+    @property
+    def radians_a_pixel(self) -> float:
+        """Angle between the rays of neighbouring pixels in the middle of the picture."""
+        if self.projection == "equirectangular":
+            return math.pi / self.height
+        return 1 / self.focal_px
+
+    def rays(self, rows: range, right: float = 0.0, down: float = 0.0) -> tuple[Floats, Floats]:
+        """Rays through pixels of some rows, the topmost being row 0.
+
+        Args:
+            rows: Adjoining rows.
+            right: How far from the pixels' middles the rays go, in pixels.
+            down: See `right`.
 
         Returns:
             Origins and unit directions, each `(len(rows), width, 3)`, in the world.
         """
-        x, y = (np.asarray(pixels, np.float64) + 0.5 for pixels in (range(self.width), rows))
-        turned = self._local(x, y) @ np.asarray(self.pose[:3, :3], np.float64).T
+        across, below = self.lens(rows.start, len(rows), 0, right, down)
+        local = np.empty((len(rows), self.width, 3))
+        local[..., 0] = across[None, :, 0] * below[:, None, 0]
+        local[..., 1] = below[:, None, 1]
+        local[..., 2] = across[None, :, 1] * below[:, None, 2]
+        turned = local @ np.asarray(self.pose[:3, :3], np.float64).T
         turned /= np.linalg.norm(turned, axis=-1, keepdims=True)
         directions = turned.astype(np.float32)  # (rows, W, 3)
         return np.broadcast_to(self.eye, directions.shape), directions
 
-    def _local(self, x: NDArray[np.float64], y: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Directions `(rows, W, 3)` in the camera's own axes."""
+    def lens(
+        self, first: int, count: int, further: int, right: float, down: float
+    ) -> tuple[Floats, Floats]:
+        """Directions in the camera's own axes, as factors of columns and rows.
+
+        Args:
+            first: Row.
+            count: Rows, also below the picture.
+            further: Columns beside the picture's own.
+            right: As in `rays`.
+            down: As in `rays`.
+
+        Returns:
+            `across (width + further, 2)` and `below (count, 3)`: a pixel's ray goes along
+            `(across[0] * below[0], below[1], across[1] * below[2])`.
+        """
+        x = np.arange(self.width + further) + 0.5 + right
+        y = np.arange(first, first + count) + 0.5 + down
         if self.projection == "equirectangular":
             azimuth = (x / self.width - 0.5) * 2 * math.pi
             elevation = (0.5 - y / self.height) * math.pi
-            flat = np.cos(elevation)[:, None]
-            return np.stack(
-                [
-                    flat * np.sin(azimuth),
-                    np.repeat(np.sin(elevation)[:, None], self.width, 1),
-                    -flat * np.cos(azimuth),
-                ],
-                -1,
-            )
-        across = (x - 0.5 * self.width - self.shift_px[0]) / (self.focal_px * self.stretch)
-        down = (y - 0.5 * self.height - self.shift_px[1]) / self.focal_px
-        grid = np.broadcast_to
-        shape = (len(y), len(x))
-        return np.stack(
-            [grid(across, shape), grid(-down[:, None], shape), grid(np.float64(-1), shape)], -1
-        )
+            across = np.stack([np.sin(azimuth), -np.cos(azimuth)], -1)
+            below = np.stack([np.cos(elevation), np.sin(elevation), np.cos(elevation)], -1)
+        else:
+            to_right = (x - 0.5 * self.width - self.shift_px[0]) / (self.focal_px * self.stretch)
+            to_bottom = (y - 0.5 * self.height - self.shift_px[1]) / self.focal_px
+            across = np.stack([to_right, np.full(len(x), -1.0)], -1)
+            below = np.stack([np.ones(count), -to_bottom, np.ones(count)], -1)
+        return across.astype(np.float32), below.astype(np.float32)
 
 
 def look_at(eye: NDArray[np.floating], target: NDArray[np.floating]) -> NDArray[np.float64]:

@@ -1,0 +1,1 @@
+"""Where posed views come from: uploads, folders, single pictures."""

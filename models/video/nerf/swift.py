@@ -1,0 +1,407 @@
+"""Compiled: pictures of a baked field, tile by tile."""
+
+import math
+from typing import NamedTuple
+
+import numpy as np
+
+from models.video.nerf.arrays import FEATURES, HIDDEN, INPUTS, Floats
+from models.video.nerf.kernels import kernel, piece
+from models.video.nerf.optics import HALF, ONE, TWO, ZERO, f32, sky_texel, span
+
+TILE_ROWS, TILE_COLUMNS = 8, 16
+LANES = TILE_ROWS * TILE_COLUMNS
+FAINT = f32(2e-3)
+"""Samples of less weight have no colour."""
+OPAQUE = f32(5e-3)
+"""A ray ends when less light than this would pass."""
+BYTE = f32(1 / 255)
+FINE = f32(16)
+"""Entries of the table of opacities per step of density."""
+TANH_BOUND = f32(4.97)
+CLEAR = f32(0.9995)
+"""Rays that more light passes show the background alone."""
+CHANNELS = FEATURES + 2
+
+
+class Ray(NamedTuple):
+    """One ray: in the world, and `start + t * slope` in cells; `share` is room for `read`."""
+
+    origin: Floats
+    way: Floats
+    start: Floats
+    slope: Floats
+    share: Floats
+
+
+@kernel
+def draw_tiles(baked, lens, pose, block, first, stop, rgb, alpha, depth):
+    """Draw the rows of tiles `first` to `stop` of a strip.
+
+    What rays gather is interpolated within blocks of pixels whose corners agree; the network sees
+    every pixel.
+
+    Args:
+        baked: The field.
+        lens: `across (W, 2)` and `down (rows, 3)`: the direction through a pixel in the camera's
+            axes is `(across[0] * down[0], down[1], across[1] * down[2])`; a tile longer than the
+            picture on either side.
+        pose: `(3, 4)` camera to world.
+        block: Pixels per side of a block: 1, 2, 4 or 8.
+        first: Tile rows, from the top of the strip.
+        stop: See `first`.
+        rgb: `(rows, W, 3)`; out, as are `alpha` and `depth`, `(rows, W)`.
+        alpha: See `rgb`.
+        depth: See `rgb`.
+    """
+    rows, width = alpha.shape
+    e = np.empty((INPUTS, LANES), np.float32)
+    h1, h2 = np.empty((HIDDEN, LANES), np.float32), np.empty((HIDDEN, LANES), np.float32)
+    out = np.empty((3, LANES), np.float32)
+    light, behind = np.empty(LANES, np.float32), np.empty((3, LANES), np.float32)
+    where = np.empty(LANES, np.int64)
+    ray = Ray(
+        np.empty(3, np.float32),
+        np.empty(3, np.float32),
+        np.empty(3, np.float32),
+        np.empty(3, np.float32),
+        np.empty(8, np.float32),
+    )
+    tile = np.empty((TILE_ROWS, TILE_COLUMNS, CHANNELS), np.float32)
+    corners = np.empty((TILE_ROWS + 1, TILE_COLUMNS + 1, CHANNELS), np.float32)
+    at, sky_share = np.empty(4, np.int64), np.empty(4, np.float32)
+    plain = baked.sky.shape[0] == 1
+    for a in range(3):
+        ray.origin[a] = pose[a, 3]
+    for tile_row in range(first, stop):
+        top = tile_row * TILE_ROWS
+        bottom = min(top + TILE_ROWS, rows)
+        for left in range(0, width, TILE_COLUMNS):
+            right = min(left + TILE_COLUMNS, width)
+            from_m = approach(baked, lens, pose, ray, top, left)
+            if from_m < ZERO and plain:
+                for row in range(top, bottom):
+                    for column in range(left, right):
+                        for a in range(3):
+                            rgb[row, column, a] = baked.sky[0, 0, a]
+                        alpha[row, column] = ZERO
+                        depth[row, column] = ZERO
+                continue
+            fill_tile(baked, lens, pose, ray, from_m, block, top, left, corners, tile)
+            lanes = 0
+            for row in range(top, bottom):
+                for column in range(left, right):
+                    pixel = tile[row - top, column - left]
+                    through = pixel[FEATURES]
+                    alpha[row, column] = ONE - through
+                    depth[row, column] = pixel[FEATURES + 1]
+                    seen = through < CLEAR
+                    if seen or not plain:
+                        direct(lens, pose, row, column, ray.way)
+                    sky_texel(baked.sky, ray.way[0], ray.way[1], ray.way[2], at, sky_share)
+                    columns = baked.sky.shape[1]
+                    for a in range(3):
+                        s = ZERO
+                        for p in range(4):
+                            s += sky_share[p] * baked.sky[at[p] // columns, at[p] % columns, a]
+                        rgb[row, column, a] = s
+                    if seen:
+                        where[lanes] = row * width + column
+                        light[lanes] = through
+                        for c in range(FEATURES):
+                            e[c, lanes] = pixel[c]
+                        for a in range(3):
+                            e[FEATURES + a, lanes] = ray.way[a]
+                            behind[a, lanes] = rgb[row, column, a]
+                        lanes += 1
+            if lanes > 0:
+                colour(baked.network, lanes, e, h1, h2, out, light, behind)
+                for lane in range(lanes):
+                    row, column = where[lane] // width, where[lane] % width
+                    for a in range(3):
+                        rgb[row, column, a] = out[a, lane]
+
+
+@piece
+def fill_tile(baked, lens, pose, ray, from_m, block, top, left, corners, tile):
+    """What the rays of a tile gather: features, light left and depth."""
+    if from_m < ZERO:
+        tile[:, :, :FEATURES] = ZERO
+        tile[:, :, FEATURES] = ONE
+        tile[:, :, FEATURES + 1] = ZERO
+        return
+    if block == 1:
+        for row in range(TILE_ROWS):
+            for column in range(TILE_COLUMNS):
+                direct(lens, pose, top + row, left + column, ray.way)
+                gather(baked, ray, from_m, tile[row, column])
+        return
+    for row in range(0, TILE_ROWS + 1, block):
+        for column in range(0, TILE_COLUMNS + 1, block):
+            direct(lens, pose, top + row, left + column, ray.way)
+            gather(baked, ray, from_m, corners[row, column])
+    part = ONE / f32(block)
+    for row in range(0, TILE_ROWS, 2 * block):
+        for column in range(0, TILE_COLUMNS, 2 * block):
+            smooth = agree(corners, row, column, block, baked.agreement)
+            for i in range(2 * block):
+                for j in range(2 * block):
+                    y, x = row + i, column + j
+                    if not smooth:
+                        direct(lens, pose, top + y, left + x, ray.way)
+                        gather(baked, ray, from_m, tile[y, x])
+                        continue
+                    above, before = y // block * block, x // block * block
+                    v, u = f32(y - above) * part, f32(x - before) * part
+                    a, b = (ONE - v) * (ONE - u), (ONE - v) * u
+                    c, d = v * (ONE - u), v * u
+                    for n in range(CHANNELS):
+                        tile[y, x, n] = (
+                            a * corners[above, before, n]
+                            + b * corners[above, before + block, n]
+                            + c * corners[above + block, before, n]
+                            + d * corners[above + block, before + block, n]
+                        )
+
+
+@piece
+def agree(corners, row, column, block, limits):
+    """Whether four blocks can be interpolated, going by how well their common corners can.
+
+    What lies between the outermost corners is foretold from these. Blocks are half as long, so
+    they will be wrong by about a quarter of that.
+    """
+    end, last = row + 2 * block, column + 2 * block
+    i, j = row + block, column + block
+    for n in range(CHANNELS):
+        a, b = corners[row, column, n], corners[row, last, n]
+        c, d = corners[end, column, n], corners[end, last, n]
+        wrong = max(
+            max(abs(HALF * (a + b) - corners[row, j, n]), abs(HALF * (c + d) - corners[end, j, n])),
+            max(
+                abs(HALF * (a + c) - corners[i, column, n]),
+                abs(HALF * (b + d) - corners[i, last, n]),
+            ),
+        )
+        wrong = max(wrong, abs(f32(0.25) * (a + b + c + d) - corners[i, j, n]))
+        if wrong > limits[n]:
+            return False
+    return True
+
+
+@piece
+def direct(lens, pose, row, column, way):
+    """Unit direction through a pixel, in the world."""
+    across, down = lens
+    x, y = across[column, 0] * down[row, 0], down[row, 1]
+    z = across[column, 1] * down[row, 2]
+    norm = ONE / math.sqrt(x * x + y * y + z * z)
+    for a in range(3):
+        way[a] = (pose[a, 0] * x + pose[a, 1] * y + pose[a, 2] * z) * norm
+
+
+@piece
+def approach(baked, lens, pose, ray, top, left):
+    """How far all rays of a tile run through empty space, metres; -1 if they meet nothing.
+
+    A cone around the tile's middle ray is pushed forward while the empty space around its axis is
+    wider than the cone (beam optimisation, Laine & Karras 2010, "Efficient Sparse Voxel Octrees").
+    """
+    way, start, slope, origin = ray.way, ray.start, ray.slope, ray.origin
+    grid = baked.grid
+    spread = ZERO
+    direct(lens, pose, top + TILE_ROWS // 2, left + TILE_COLUMNS // 2, way)
+    middle0, middle1, middle2 = way[0], way[1], way[2]
+    for corner in range(4):
+        row = top if corner & 1 else top + TILE_ROWS
+        column = left if corner & 2 else left + TILE_COLUMNS
+        direct(lens, pose, row, column, way)
+        x, y, z = way[0] - middle0, way[1] - middle1, way[2] - middle2
+        spread = max(spread, f32(math.sqrt(x * x + y * y + z * z)))
+    spread *= f32(1.05)
+    way[0], way[1], way[2] = middle0, middle1, middle2
+    far2 = ZERO
+    for a in range(3):
+        side = f32(grid.shape[a] - 1) / grid.per_metre[a]
+        low, high = origin[a] - grid.low[a], grid.low[a] + side - origin[a]
+        far2 += max(abs(low), abs(high)) ** 2
+    margin = f32(math.sqrt(far2)) * spread
+    enter, leave, fastest, widening = baked.near_m, f32(1e9), ZERO, ZERO
+    for a in range(3):
+        d = way[a]
+        if abs(d) < f32(1e-7):
+            d = f32(1e-7)
+        slope[a] = d * grid.per_metre[a]
+        start[a] = (origin[a] - grid.low[a]) * grid.per_metre[a]
+        wide = margin * grid.per_metre[a]
+        one, two = (
+            (-wide - start[a]) / slope[a],
+            (f32(grid.shape[a] - 1) + wide - start[a]) / slope[a],
+        )
+        enter, leave = max(enter, min(one, two)), min(leave, max(one, two))
+        fastest = max(fastest, abs(slope[a]))
+        widening = max(widening, spread * grid.per_metre[a])
+    t = enter
+    while t < leave:
+        i = min(max(int(start[0] + t * slope[0]), 0), grid.shape[0] - 2)
+        j = min(max(int(start[1] + t * slope[1]), 0), grid.shape[1] - 2)
+        k = min(max(int(start[2] + t * slope[2]), 0), grid.shape[2] - 2)
+        room = f32(baked.leap[i, j, k]) - ONE - t * widening
+        advance = room / (fastest + widening)
+        if advance < HALF * grid.step_m:
+            return t
+        t += advance
+    return f32(-1)
+
+
+@piece
+def gather(baked, ray, from_m, result):
+    """Features, light left and depth of one ray that starts `from_m` from the eye.
+
+    Features are read once for a few neighbouring samples, at their weighted mean position: along
+    so short a way they are all but linear.
+    """
+    grid = baked.grid
+    g0, g1, g2 = grid.shape[0], grid.shape[1], grid.shape[2]
+    enter, leave = span(grid, ray.origin, ray.way, ray.start, ray.slope, baked.near_m)
+    s0, s1, s2 = ray.start[0], ray.start[1], ray.start[2]
+    d0, d1, d2 = ray.slope[0], ray.slope[1], ray.slope[2]
+    step_m = grid.step_m
+    inverse = ONE / (max(abs(d0), abs(d1), abs(d2)) * step_m)
+    share = ray.share
+    for c in range(FEATURES):
+        result[c] = ZERO
+    light, distance = ONE, ZERO
+    pending, pending_m, since = ZERO, ZERO, ZERO
+    skipped = max(ZERO, f32(math.floor((from_m - enter) / step_m - HALF)))
+    t = enter + step_m * (HALF + skipped)
+    last = f32(len(baked.opacity) - 1)
+    reach = f32(baked.lump) * step_m
+    while t < leave:
+        x, y, z = s0 + t * d0, s1 + t * d1, s2 + t * d2
+        i = min(max(int(x), 0), g0 - 2)
+        j = min(max(int(y), 0), g1 - 2)
+        k = min(max(int(z), 0), g2 - 2)
+        far = baked.leap[i, j, k]
+        if far > 0:
+            t += step_m * max(ONE, f32(math.floor(f32(far - 1) * inverse)))
+            continue
+        cell = baked.cell[i, j, k]
+        u, v, w = x - f32(i), y - f32(j), z - f32(k)
+        box = baked.density[cell]
+        low = (ONE - u) * ((ONE - v) * mixed(box[0], box[1], w) + v * mixed(box[2], box[3], w))
+        raw = low + u * ((ONE - v) * mixed(box[4], box[5], w) + v * mixed(box[6], box[7], w))
+        a = baked.opacity[int(min(raw * FINE, last) + HALF)]
+        weight = light * a
+        if weight > FAINT:
+            if pending > ZERO and t - since > reach:
+                read(baked, ray, pending_m / pending, since, pending, share, result)
+                distance += pending_m
+                pending, pending_m = ZERO, ZERO
+            if pending == ZERO:
+                since = t
+            pending += weight
+            pending_m += weight * t
+        t += step_m
+        light *= ONE - a
+        if light < OPAQUE:
+            break
+    if pending > ZERO:
+        read(baked, ray, pending_m / pending, since, pending, share, result)
+        distance += pending_m
+    if light < OPAQUE:  # what would have come after is as what came before
+        whole = ONE / (ONE - light)
+        for c in range(FEATURES):
+            result[c] *= whole
+        distance *= whole
+        light = ZERO
+    result[FEATURES] = light
+    result[FEATURES + 1] = distance / max(ONE - light, f32(1e-3))
+
+
+@piece
+def mixed(a, b, w):
+    """Linear interpolation of two bytes."""
+    p = f32(a)
+    return p + w * (f32(b) - p)
+
+
+@piece
+def read(baked, ray, t, sure_m, weight, share, result):
+    """Add the features at a point of the ray; `sure_m` is where a cell surely holds some."""
+    grid = baked.grid
+    cell = -1
+    x, y, z, i, j, k = ZERO, ZERO, ZERO, 0, 0, 0
+    while cell < 0:
+        x = ray.start[0] + t * ray.slope[0]
+        y = ray.start[1] + t * ray.slope[1]
+        z = ray.start[2] + t * ray.slope[2]
+        i = min(max(int(x), 0), grid.shape[0] - 2)
+        j = min(max(int(y), 0), grid.shape[1] - 2)
+        k = min(max(int(z), 0), grid.shape[2] - 2)
+        cell = baked.cell[i, j, k]
+        t = sure_m
+    u, v, w = x - f32(i), y - f32(j), z - f32(k)
+    weight *= BYTE
+    share[0] = weight * (ONE - u) * (ONE - v) * (ONE - w)
+    share[1] = weight * (ONE - u) * (ONE - v) * w
+    share[2] = weight * (ONE - u) * v * (ONE - w)
+    share[3] = weight * (ONE - u) * v * w
+    share[4] = weight * u * (ONE - v) * (ONE - w)
+    share[5] = weight * u * (ONE - v) * w
+    share[6] = weight * u * v * (ONE - w)
+    share[7] = weight * u * v * w
+    for p in range(8):
+        q = share[p]
+        for c in range(FEATURES):
+            result[c] += q * f32(baked.feature[cell, p, c])
+
+
+@piece
+def colour(net, lanes, e, h1, h2, out, light, behind):
+    """Colours `out (3, lanes)` of a tile's rays from what they gathered: loops run over lanes."""
+    f = FEATURES
+    for n in range(lanes):
+        x, y, z = e[f, n], e[f + 1, n], e[f + 2, n]
+        xx, yy, zz = x * x, y * y, z * z
+        e[f + 3, n], e[f + 4, n], e[f + 5, n] = TWO * x * y, TWO * y * z, TWO * x * z
+        e[f + 6, n], e[f + 7, n] = f32(1.5) * zz - HALF, xx - yy
+        e[f + 8, n] = y * (f32(3) * xx - yy)
+        e[f + 9, n] = f32(4) * x * y * z
+        e[f + 10, n] = y * (f32(5) * zz - ONE)
+        e[f + 11, n] = z * (f32(2.5) * zz - f32(1.5))
+        e[f + 12, n] = x * (f32(5) * zz - ONE)
+        e[f + 13, n] = TWO * z * (xx - yy)
+        e[f + 14, n] = x * (xx - f32(3) * yy)
+    layer(net.w1, net.b1, INPUTS, HIDDEN, lanes, e, h1)
+    layer(net.w2, net.b2, HIDDEN, HIDDEN, lanes, h1, h2)
+    layer(net.w3, net.b3, HIDDEN, 3, lanes, h2, out)
+    for a in range(3):
+        for n in range(lanes):
+            s = max(min(out[a, n], TANH_BOUND), -TANH_BOUND)
+            q = s * s
+            top = s * (f32(135135) + q * (f32(17325) + q * (f32(378) + q)))
+            under = f32(135135) + q * (f32(62370) + q * (f32(3150) + q * f32(28)))
+            s = e[a, n] + light[n] * behind[a, n] + top / under * (ONE - light[n])
+            out[a, n] = max(min(s, ONE), ZERO)
+
+
+@piece
+def layer(weight, bias, inputs, outputs, lanes, x, y):
+    """`y = weight.T x + bias`, rectified below where it is not the last; four inputs at a time."""
+    whole = inputs // 4 * 4
+    for p in range(outputs):
+        b = bias[p]
+        for n in range(lanes):
+            y[p, n] = b
+        for c in range(0, whole, 4):
+            w0, w1, w2, w3 = weight[c, p], weight[c + 1, p], weight[c + 2, p], weight[c + 3, p]
+            for n in range(lanes):
+                y[p, n] += w0 * x[c, n] + w1 * x[c + 1, n] + w2 * x[c + 2, n] + w3 * x[c + 3, n]
+        for c in range(whole, inputs):
+            w0 = weight[c, p]
+            for n in range(lanes):
+                y[p, n] += w0 * x[c, n]
+        if outputs > 3:
+            for n in range(lanes):
+                y[p, n] = max(y[p, n], ZERO)

@@ -1,0 +1,98 @@
+"""Voxel grids: made, grown finer, and told where they are empty."""
+
+import numpy as np
+from numpy.typing import NDArray
+
+from models.video.nerf.arrays import DENSITY_SHIFT, FEATURES, Bytes, Floats, Grid
+from models.video.nerf.hull import Box
+
+STEP_CELLS = 0.75
+DENSITY_UNITS = 224.0
+"""Optical depth across the box at density 1: makes a fit independent of the scene's unit."""
+
+
+def shape_of(box: Box, voxels: int) -> tuple[int, int, int]:
+    """Voxels per axis where the longest side has `voxels`."""
+    sides = np.maximum(np.round(box.extent / box.extent.max() * voxels), 4)
+    return int(sides[0]), int(sides[1]), int(sides[2])
+
+
+def new_grid(box: Box, voxels: int) -> Grid:
+    """A grid of almost empty space."""
+    shape = shape_of(box, voxels)
+    count = shape[0] * shape[1] * shape[2]
+    return _grid(
+        box, shape, np.zeros(count, np.float32), np.full((count, FEATURES), 0.5, np.float32)
+    )
+
+
+def grown(grid: Grid, box: Box, voxels: int) -> Grid:
+    """The same field on a finer grid, interpolated."""
+    shape = shape_of(box, voxels)
+    old = tuple(int(n) for n in grid.shape)
+    density = _resized(grid.density.reshape(*old, 1), shape)
+    feature = _resized(grid.feature.reshape(*old, FEATURES), shape)
+    return _grid(box, shape, density.reshape(-1), feature.reshape(-1, FEATURES))
+
+
+def _grid(box: Box, shape: tuple[int, int, int], density: Floats, feature: Floats) -> Grid:
+    cells = np.array(shape) - 1
+    return Grid(
+        density,
+        feature,
+        np.zeros(tuple(cells), np.uint8),
+        np.array(shape, np.int64),
+        np.asarray(box.low, np.float32),
+        np.asarray(cells / box.extent, np.float32),
+        np.float32(box.extent.max() / cells.max() * STEP_CELLS),
+        np.float32(DENSITY_UNITS / box.extent.max()),
+    )
+
+
+def _resized(values: Floats, shape: tuple[int, int, int]) -> Floats:
+    import torch  # noqa: PLC0415  # takes seconds to import, and rendering does without
+    import torch.nn.functional as F  # noqa: N812, PLC0415  # the same
+
+    volume = torch.from_numpy(values).permute(3, 0, 1, 2)[None]
+    volume = F.interpolate(volume, size=shape, mode="trilinear", align_corners=True)
+    return np.ascontiguousarray(volume[0].permute(1, 2, 3, 0).numpy())
+
+
+def filled_cells(grid: Grid, threshold: float) -> NDArray[np.bool_]:
+    """Cells, one of whose corners absorbs more than `threshold` of the light in one step."""
+    raw = np.minimum(grid.density + np.float32(DENSITY_SHIFT), 20)
+    alpha = 1 - np.exp(-np.log1p(np.exp(raw)) * grid.absorption * grid.step_m)
+    return cells_around(alpha.reshape(tuple(grid.shape)) > threshold)
+
+
+def cells_around(voxels: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """Cells with a true corner: `(g0, g1, g2)` to `(g0 - 1, g1 - 1, g2 - 1)`."""
+    near = voxels[:-1] | voxels[1:]
+    near = near[:, :-1] | near[:, 1:]
+    return np.asarray(near[:, :, :-1] | near[:, :, 1:])
+
+
+def corners_of(cells: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """Voxels at a corner of a true cell."""
+    return cells_around(np.pad(cells, 1))
+
+
+def leaps(filled: NDArray[np.bool_], longest: int) -> Bytes:
+    """Chessboard distance of every cell to the nearest filled one, at most `longest`."""
+    distance = np.full(filled.shape, longest, np.uint8)
+    front = filled
+    for cells in range(longest):
+        distance[front & (distance == longest)] = cells
+        front = _spread(front)
+    return distance
+
+
+def _spread(cells: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """Cells that are true or touch a true one."""
+    out = cells.copy()
+    for axis in range(3):
+        near = np.moveaxis(out, axis, 0)
+        old = near.copy()
+        near[1:] |= old[:-1]
+        near[:-1] |= old[1:]
+    return out
