@@ -36,12 +36,22 @@ class FieldEngine:
 
     Args:
         renderer: Traces the views.
+        views: How many.
+        side_px: Size of each.
+        iterations: Of the fit.
     """
 
     name: EngineName = "nerf"
 
-    def __init__(self, renderer: "Renderer") -> None:
+    def __init__(
+        self,
+        renderer: "Renderer",
+        views: int = VIEW_COUNT,
+        side_px: int = VIEW_PX,
+        iterations: int = 1000,
+    ) -> None:
         self._renderer = renderer
+        self._views, self._side_px, self._iterations = views, side_px, iterations
 
     def prepare(self, request: VideoRequest, setting: Setting, run: Run) -> Footage:
         """Trace the views, fit, bake; each is kept in the setting's folder and not made again."""
@@ -51,12 +61,12 @@ class FieldEngine:
 
         kept, unfinished = setting.folder / "field.safetensors", setting.folder / "fit.safetensors"
         part = replace(run, progress=lambda f, stage: run.progress(f * VIEWS_SHARE, stage))
-        views, ground = posed_views(self._renderer, setting, VIEW_COUNT, VIEW_PX, part)
+        views, ground = posed_views(self._renderer, setting, self._views, self._side_px, part)
         score = setting.folder / "field.psnr"
         if not (kept.exists() and score.exists()):
             fitted = fit(
                 views,
-                FitSettings(seed=setting.seed),
+                FitSettings(iterations=self._iterations, seed=setting.seed),
                 replace(run, progress=lambda f, _: run.progress(_between(f), "fit")),
                 unfinished.read_bytes() if unfinished.exists() else None,
                 lambda content: write_atomically(unfinished, content),
@@ -68,6 +78,7 @@ class FieldEngine:
         return FieldFootage(
             field,
             Surroundings(setting, ground),
+            Views(count=self._views, resolution=(self._side_px, self._side_px)),
             float(score.read_text()),
             self._renderer.degraded,
         )
@@ -82,11 +93,12 @@ class FieldFootage:
         self,
         field: "BakedField",
         surroundings: Surroundings,
+        views: Views,
         psnr_db: float,
         degraded: tuple[str, ...],
     ) -> None:
         self._field, self._surroundings = field, surroundings
-        self.views: Views | None = Views(count=VIEW_COUNT, resolution=(VIEW_PX, VIEW_PX))
+        self.views: Views | None = views
         self.held_out_psnr_db: float | None = round(psnr_db, 2)
         self.degraded = (*degraded, WITHOUT)
 

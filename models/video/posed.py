@@ -11,11 +11,13 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
+from numpy.typing import NDArray
 from PIL import Image
 
 from models.core.capability import Run
 from models.core.durable import write_atomically
 from models.image.render.grade import displayed
+from models.image.render.mesh import Floats as Lengths
 from models.image.styles import Grade
 from models.media.size import Size
 from models.video.backend import Floats, Lens
@@ -83,9 +85,7 @@ def posed_views(
     """
     from models.video.nerf.views import Views, every_eighth  # noqa: PLC0415  # with the engine
 
-    job = renderer.job(
-        setting.scene, (side_px, side_px), VIEW_SAMPLES, setting.seed, setting.style
-    )
+    job = renderer.job(setting.scene, (side_px, side_px), VIEW_SAMPLES, setting.seed, setting.style)
     near, lens = near_of(setting), Lens(Size(side_px, side_px), 1.0)
     cameras, images, grounds = [], [], []
     for number, moment in enumerate(_moments(setting, count)):
@@ -133,8 +133,8 @@ def _moments(setting: Setting, count: int) -> list[Moment]:
 
 
 def _opacity(
-    depth: Floats, eye: Array, ways: Floats, near: Near
-) -> tuple[Floats, np.ndarray[tuple[int, ...], np.dtype[np.bool_]]]:
+    depth: Floats, eye: Lengths, ways: Floats, near: Near
+) -> tuple[Floats, NDArray[np.bool_]]:
     """Alpha `(H, W)`: 1 on objects, falling over the ground; and where open ground is seen."""
     place = eye + ways * depth[..., None]
     away = np.linalg.norm(place[..., :2] - near.centre, axis=-1).astype(np.float32)
@@ -148,5 +148,3 @@ def _png(rgba: Floats) -> bytes:
     buffer = io.BytesIO()
     Image.fromarray((np.clip(rgba, 0, 1) * 255 + 0.5).astype(np.uint8)).save(buffer, "PNG")
     return buffer.getvalue()
-
-
