@@ -14,7 +14,7 @@ from pydantic import JsonValue
 
 from models.core.errors import CapacityExceeded, InvalidInput, UpstreamUnavailable
 from models.workflow.calls import Interrupted
-from models.workflow.contract import Service, StepContext
+from models.workflow.contract import Event, Service, StepContext
 from models.workflow.events import task_statuses
 from models.workflow.interpreter import RunFailed
 from models.workflow.spec import Spec
@@ -203,8 +203,12 @@ async def test_a_preview_is_seen_until_the_end(machine: Machine) -> None:
     async def show(arguments: Mapping[str, JsonValue], context: StepContext) -> JsonValue:
         context.progress(0.5, "drawing")
         context.preview(large if context.task_id == "b" else b"half", "image/png")
-        await asyncio.sleep(0.05)
+        while not any(e.task == context.task_id and "preview" in e.data for e in told()):
+            await asyncio.sleep(0.01)
         return {}
+
+    def told() -> list[Event]:
+        return [event for event in machine.journal.events if event.name == "task.progress"]
 
     machine.steps.work = {"a": show, "b": show}
     spec = graph(echo("a"), echo("b"))
