@@ -16,11 +16,14 @@ from models.video.posed import posed_views
 from models.video.schema import EngineName, Output, VideoRequest, Views
 from models.video.setting import Setting
 from models.video.surroundings import Surroundings
+from models.video.workplace import folder_name, workplace
 
 if TYPE_CHECKING:
     from models.image.render.renderer import Renderer
     from models.video.nerf.baked import BakedField
 
+VERSION: Final = 1
+"""Of what is kept; another one is made anew."""
 VIEWS_SHARE, FIT_SHARE = 0.16, 0.3
 """Shares of the progress at which the views and the fit are done."""
 BAND_PIXELS: Final = 1 << 19
@@ -54,7 +57,23 @@ class FieldEngine:
         self._views, self._side_px, self._iterations = views, side_px, iterations
 
     def prepare(self, request: VideoRequest, setting: Setting, run: Run) -> Footage:
-        """Trace the views, fit, bake; each is kept in the setting's folder and not made again."""
+        """Trace the views, fit, bake; each is kept, and serves every camera in the same scene."""
+        with workplace(setting.fields, self._key(setting), run) as folder:
+            return self._prepared(replace(setting, folder=folder), run)
+
+    def _key(self, setting: Setting) -> str:
+        return folder_name(
+            {
+                "version": VERSION,
+                "scene": setting.scene.model_dump(mode="json"),
+                "style": setting.style.name,
+                "seed": setting.seed,
+                "distance_m": round(setting.subject.distance_m, 6),
+                "fit": [self._views, self._side_px, self._iterations],
+            }
+        )
+
+    def _prepared(self, setting: Setting, run: Run) -> Footage:
         from models.video.nerf.baked import BakedField, bake  # noqa: PLC0415  # compiles
         from models.video.nerf.fitting import fit  # noqa: PLC0415
         from models.video.nerf.settings import FitSettings  # noqa: PLC0415

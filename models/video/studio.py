@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from models.image.scene import SceneDiffusion
 
 SCENE_FILE = "scene.json"
+FIELDS = "fields"
+"""Folder of what fits of scenes gave."""
 
 
 class VideoOptions(Value):
@@ -64,7 +66,8 @@ class Studio:
             scene = self._composed(request.prompt, seed)
             write_atomically(kept, scene.model_dump_json().encode())
         run.check()
-        return set_up(scene, style_named(request.style), request.size, seed, folder)
+        style, fields = style_named(request.style), self._setup.cache_dir / FIELDS
+        return set_up(scene, style, request.size, seed, folder, fields)
 
     def engine(self, name: EngineName) -> Engine:
         """An engine, ready to prepare scenes."""
