@@ -7,7 +7,10 @@ from typing import Any
 import torch
 from diffusers import (
     AutoencoderKL,
+    DiffusionPipeline,
     EulerDiscreteScheduler,
+    LatentConsistencyModelPipeline,
+    LCMScheduler,
     StableDiffusionPipeline,
     StableDiffusionXLPipeline,
     UNet2DConditionModel,
@@ -99,8 +102,15 @@ def sdxl(folder: Path, widths: tuple[int, int] = (32, 64), seed: int = 0) -> Pat
     return _saved(pipeline, folder)
 
 
-def sd(folder: Path, in_channels: int = 4, seed: int = 0) -> Path:
-    """A checkpoint laid out as Stable Diffusion 1; 9 input channels make it one for inpainting."""
+def sd(folder: Path, in_channels: int = 4, seed: int = 0, *, distilled: bool = False) -> Path:
+    """A checkpoint laid out as Stable Diffusion 1.
+
+    Args:
+        folder: Where it is written.
+        in_channels: 9 make it one for inpainting.
+        seed: Of the weights.
+        distilled: A latent consistency model, whose network is told the guidance.
+    """
     torch.manual_seed(seed)
     words = tokenizer(folder / "tokens")
     unet = UNet2DConditionModel(
@@ -112,13 +122,16 @@ def sd(folder: Path, in_channels: int = 4, seed: int = 0) -> Path:
         up_block_types=("CrossAttnUpBlock2D", "UpBlock2D"),
         attention_head_dim=2,
         cross_attention_dim=TEXT_WIDTH,
+        time_cond_proj_dim=32 if distilled else None,
     )
-    pipeline = StableDiffusionPipeline(
+    scheduler = LCMScheduler if distilled else EulerDiscreteScheduler
+    kind = LatentConsistencyModelPipeline if distilled else StableDiffusionPipeline
+    pipeline = kind(
         vae=_vae(),
         text_encoder=CLIPTextModel(_text_config(len(words))),
         tokenizer=words,
         unet=unet,
-        scheduler=EulerDiscreteScheduler(**_NOISE, steps_offset=1),
+        scheduler=scheduler(**_NOISE, steps_offset=1),
         safety_checker=None,
         feature_extractor=None,
         requires_safety_checker=False,
@@ -126,7 +139,7 @@ def sd(folder: Path, in_channels: int = 4, seed: int = 0) -> Path:
     return _saved(pipeline, folder)
 
 
-def _saved(pipeline: StableDiffusionPipeline | StableDiffusionXLPipeline, folder: Path) -> Path:
+def _saved(pipeline: DiffusionPipeline, folder: Path) -> Path:
     pipeline.save_pretrained(folder, safe_serialization=True)
     return folder
 

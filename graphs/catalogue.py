@@ -34,6 +34,7 @@ from models.fraud.cases_schema import (
     PromotionResult,
 )
 from models.fraud.schema import FraudRequest, FraudResult
+from models.image.fine_tune import FineTuneRequest, FineTuneResult
 from models.image.schema import ImageRequest, ImageResult, StyleCard
 from models.image.styles import style_cards
 from models.video.cost import estimate as estimate_video
@@ -80,6 +81,7 @@ class Entry:
         durable: Takes long: its POST is always accepted as a task, never waited for.
         estimate: What a request will take, told by `dry_run` and with the 202 of a durable
             operation; raises `CapabilityError` for what is too much.
+        needs: What the example needs and a fresh machine lacks; it is refused without.
         tables: Further GET routes, `/api/v1/{deployment}/{key}`.
     """
 
@@ -97,6 +99,7 @@ class Entry:
     aliases: tuple[str, ...] = ()
     durable: bool = False
     estimate: Callable[[Any], BaseModel] | None = None
+    needs: str = ""
     tables: dict[str, Table] = field(default_factory=dict)
 
     @property
@@ -124,6 +127,24 @@ CATALOGUE: tuple[Entry, ...] = (
         deterministic=True,
         example={"prompt": "a chrome teapot next to two red apples on a wooden table", "seed": 7},
         tables={"styles": Table(StyleCard, style_cards)},
+    ),
+    Entry(
+        name="image_fine_tunes",
+        title="Teach a diffusion model a subject from a few photos (DreamBooth)",
+        route="/api/v1/image/fine-tunes",
+        model="models.image.model:ImageModel",
+        request=FineTuneRequest,
+        result=FineTuneResult,
+        deployment="image",
+        deterministic=True,
+        durable=True,
+        needs="a checkpoint, and photos that are the caller's",
+        example={
+            "photos": [{"asset_id": f"{number:064x}"} for number in range(4)],
+            "instance": "sks dog",
+            "kind": "dog",
+            "prior_pictures": 8,
+        },
     ),
     Entry(
         name="fraud",
@@ -184,6 +205,7 @@ CATALOGUE: tuple[Entry, ...] = (
         model="models.fraud.model:FraudModel",
         request=CaseRequest,
         result=CaseResult,
+        needs="a case",
         example={"case_id": 1},
     ),
     Entry(
@@ -216,6 +238,7 @@ CATALOGUE: tuple[Entry, ...] = (
         model="models.fraud.model:FraudModel",
         request=PromotionRequest,
         result=PromotionResult,
+        needs="a challenger, and an operator",
         example={"action": "promote"},
         idempotent=False,
     ),

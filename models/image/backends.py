@@ -3,10 +3,11 @@
 import logging
 import pkgutil
 from collections.abc import Mapping
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from models.core.capability import ModelCard, Run, Setup
 from models.core.errors import ModelUnavailable
+from models.image.fine_tune import FineTuneRequest, FineTuneResult
 from models.image.schema import BackendName, ImageRequest, ImageResult
 
 logger = logging.getLogger(__name__)
@@ -31,6 +32,19 @@ class Backend(Protocol):
 
         Raises:
             CapabilityError: What the caller can act on; `ModelUnavailable` if the model is.
+        """
+        ...
+
+
+@runtime_checkable
+class Teacher(Protocol):
+    """A backend whose models can be taught."""
+
+    def fine_tune(self, request: FineTuneRequest, run: Run) -> FineTuneResult:
+        """Teach a model a subject.
+
+        Raises:
+            CapabilityError: What the caller can act on.
         """
         ...
 
@@ -75,6 +89,17 @@ class Backends:
             if any(card.name == request.model for card in backend.cards()):
                 return backend
         raise ModelUnavailable(f"no model {request.model!r}; see /api/v1/image/models")
+
+    def teacher(self) -> Teacher:
+        """The backend that fine-tunes.
+
+        Raises:
+            ModelUnavailable: There is none.
+        """
+        for backend in self._backends.values():
+            if isinstance(backend, Teacher):
+                return backend
+        raise ModelUnavailable("no backend of this service can be taught")
 
     def _named(self, name: BackendName) -> Backend:
         try:

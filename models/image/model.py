@@ -2,6 +2,7 @@
 
 from models.core.capability import ModelCard, Run, Setup
 from models.image.backends import Backends
+from models.image.fine_tune import FineTuneRequest, FineTuneResult
 from models.image.options import ImageOptions
 from models.image.schema import ImageRequest, ImageResult
 
@@ -17,10 +18,14 @@ class ImageModel:
         """The models of every backend, the unavailable ones with the reason."""
         return self._backends.cards()
 
-    def run(self, request: ImageRequest, run: Run) -> ImageResult:
-        """Draw the pictures; the request's backend says which errors there are.
+    def run(
+        self, request: ImageRequest | FineTuneRequest, run: Run
+    ) -> ImageResult | FineTuneResult:
+        """Draw pictures, or teach a model; the request's backend says which errors there are.
 
         Raises:
             ModelUnavailable: No backend has the model, or it cannot be used here.
         """
+        if isinstance(request, FineTuneRequest):
+            return self._backends.teacher().fine_tune(request, run)
         return self._backends.chosen(request).run(request, run)

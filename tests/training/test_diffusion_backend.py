@@ -41,6 +41,7 @@ def shelf(tmp_path_factory: pytest.TempPathFactory) -> Path:
     tiny_checkpoint.sdxl(folder / "xl")
     tiny_checkpoint.sd(folder / "one")
     tiny_checkpoint.sd(folder / "painter", in_channels=9)
+    tiny_checkpoint.sd(folder / "quick", distilled=True)
     adapters = folder / "adapters"
     adapters.mkdir()
     for seed, name in enumerate(("red", "blue")):
@@ -60,7 +61,7 @@ def built(shelf: Path, folder: Path, **options: Any) -> DiffusersBackend:
         "checkpoints": str(shelf),
         "adapters": str(shelf / "adapters"),
         "hub": [],
-        "resident": 3,
+        "resident": 4,
         **options,
     }
     return DiffusersBackend(Setup(store, "cpu", folder, folder, {"diffusers": chosen}))
@@ -229,6 +230,25 @@ def test_an_adapter_alone_is_what_peft_makes_of_it(backend: DiffusersBackend, sh
     assert drawn != draw(backend)
 
 
+def test_what_the_engine_does_not_know_is_drawn_by_its_own_pipeline(
+    backend: DiffusersBackend, shelf: Path
+) -> None:
+    fractions: list[float] = []
+    run = Run(progress=lambda fraction, _stage: fractions.append(fraction))
+    result = backend.run(request("quick"), run)
+    pipeline = stock(shelf / "quick", "LatentConsistencyModelPipeline")
+    card = next(card for card in backend.cards() if card.name == "quick")
+
+    assert pixels(backend, result)[0] == stock_pixels(
+        pipeline, height=SIZE, width=SIZE, guidance_scale=5.0
+    )
+    assert "wait for each other" in result.degraded[0]
+    assert "one picture at a time" in (card.reason or "")
+    assert fractions == sorted(fractions)
+    with pytest.raises(Cancelled):
+        backend.run(request("quick"), Run(cancelled=lambda: bool(fractions)))
+
+
 def test_n_pictures_have_seeds_in_a_row(backend: DiffusersBackend) -> None:
     result = backend.run(request(n=3, seed=8), Run())
     single = pixels(backend, backend.run(request(seed=10), Run()))[0]
@@ -327,7 +347,7 @@ def test_checkpoints_are_listed_the_unusable_with_the_reason(tmp_path: Path, she
         with pytest.raises(ModelUnavailable):
             backend.run(request(name), Run())
     assert {card.name for card in built(shelf, tmp_path).cards()} == {
-        "one", "painter", "xl", "adapter:red", "adapter:blue",
+        "one", "painter", "quick", "xl", "adapter:red", "adapter:blue",
     }  # fmt: skip
 
 

@@ -13,6 +13,7 @@ from models.core.seeds import draw_seed
 from models.image.diffusion.adapter_shelf import AdapterShelf
 from models.image.diffusion.checkpoint import Checkpoint
 from models.image.diffusion.drawing import Drawing
+from models.image.diffusion.dreambooth import DreamBooth
 from models.image.diffusion.preparation import Wish
 from models.image.diffusion.residents import Residents
 from models.image.diffusion.shelf import Found, Shelf
@@ -20,6 +21,7 @@ from models.image.diffusion.sources import open_source
 from models.image.diffusion.stock import StockCheckpoint
 from models.image.diffusion.wording import styled
 from models.image.files import check_format, picture_file
+from models.image.fine_tune import FineTuneRequest, FineTuneResult
 from models.image.options import ImageOptions
 from models.image.schema import MAX_SEED, BackendName, ImageRequest, ImageResult, Picture
 
@@ -38,6 +40,7 @@ class DiffusersBackend:
         self._adapters = AdapterShelf(
             self._options.adapters, setup.store, self._options.adapter_slots
         )
+        self._dreambooth = DreamBooth(setup, self._options)
         self._residents: Residents[Checkpoint | StockCheckpoint] = Residents(self._options.resident)
 
     def cards(self) -> tuple[ModelCard, ...]:
@@ -107,6 +110,18 @@ class DiffusersBackend:
             degraded=notes,
             timings_s=_rounded(drawn),
         )
+
+    def fine_tune(self, request: FineTuneRequest, run: Run) -> FineTuneResult:
+        """Teach a checkpoint a subject.
+
+        Raises:
+            CapabilityError: As `DreamBooth.teach` says.
+        """
+        run.check()
+        found = self._found(request.model)
+        if found.layout is None:
+            raise InvalidInput(f"{found.name!r} is not of a layout that can be taught here")
+        return self._dreambooth.teach(request, found, found.layout, run)
 
     def _found(self, name: str | None) -> Found:
         found = self._shelf.find(name)

@@ -1,7 +1,6 @@
 """One forward of a denoising network for the rows of several requests."""
 
 from collections.abc import Callable, Sequence
-from typing import Any, Protocol
 
 import torch
 from torch import nn
@@ -10,25 +9,13 @@ from models.image.diffusion.adapters import AdaptedNetwork
 from models.image.diffusion.running import Running
 
 
-class Network(Protocol):
-    """How UNets of diffusers are called."""
-
-    def __call__(
-        self,
-        sample: torch.Tensor,
-        timestep: torch.Tensor,
-        encoder_hidden_states: torch.Tensor,
-        **conditions: Any,  # noqa: ANN401  # `added_cond_kwargs`, `return_dict`
-    ) -> Any:  # noqa: ANN401  # a tuple whose first member is the prediction
-        """Predict noise, `(R, C, h, w)`, each row at its own timestep `(R,)`."""
-        ...
-
-
 class Forward:
     """Lays the rows of requests side by side, calls the network, gives the rows back.
 
     Args:
-        network: A module that is called as `Network` says.
+        network: Called as UNets of diffusers are: noisy sample, `(R, C, h, w)`, timesteps `(R,)`,
+            states of the text and `added_cond_kwargs`; gives a tuple whose first member is the
+            prediction.
         row_counts: Forwards are filled up to one of these, ascending; as they come if empty.
             For compiled networks, which are made for each shape anew.
     """

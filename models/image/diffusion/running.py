@@ -12,22 +12,23 @@ from models.image.diffusion.adapters import AdapterSet
 class Scheduler(Protocol):
     """What is used of a scheduler of diffusers; each request has an object of its own."""
 
-    def scale_model_input(self, sample: torch.Tensor, timestep: torch.Tensor) -> torch.Tensor:
+    def scale_model_input(self, sample: torch.Tensor, _timestep: torch.Tensor, /) -> torch.Tensor:
         """The sample as the network expects it at this step."""
         ...
 
     def step(
         self,
-        model_output: torch.Tensor,
-        timestep: torch.Tensor,
+        _output: torch.Tensor,
+        _timestep: torch.Tensor,
         sample: torch.Tensor,
+        /,
         **options: Any,  # noqa: ANN401  # what `prepare_extra_step_kwargs` found
     ) -> Any:  # noqa: ANN401  # an output with `prev_sample`, and often `pred_original_sample`
         """The sample one step less noisy."""
         ...
 
     def add_noise(
-        self, original_samples: torch.Tensor, noise: torch.Tensor, timesteps: torch.Tensor
+        self, _clean: torch.Tensor, noise: torch.Tensor, timesteps: torch.Tensor, /
     ) -> torch.Tensor:
         """The sample as noisy as at a step."""
         ...

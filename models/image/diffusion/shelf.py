@@ -94,7 +94,17 @@ def _described(name: str, folder: Path) -> Found:
             problem="it has no .safetensors files; other formats of weights are pickles, which "
             "execute code, and are not loaded: convert it",
         )
-    return Found(name, folder, LAYOUTS.get(kind), _version(folder, files))
+    layout = None if _distilled(folder) else LAYOUTS.get(kind)
+    return Found(name, folder, layout, _version(folder, files))
+
+
+def _distilled(folder: Path) -> bool:
+    """Whether the network is told the guidance, which the step engine knows nothing of."""
+    try:
+        config = json.loads((folder / "unet" / "config.json").read_bytes())
+    except (OSError, ValueError):
+        return False
+    return config.get("time_cond_proj_dim") is not None
 
 
 def _version(folder: Path, files: list[Path]) -> str:
