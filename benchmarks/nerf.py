@@ -13,7 +13,6 @@ from pathlib import Path
 import numpy as np
 
 from benchmarks.machine import report
-from models.core.capability import Run
 from models.video.camera import Camera, look_at
 from models.video.nerf.baked import BakedField, bake
 from models.video.nerf.fitting import Fitted, fit
@@ -24,6 +23,7 @@ from models.video.nerf.sources.transforms import views_of_folder
 from models.video.nerf.views import Views
 
 ITERATIONS, WARM_UP = 1600, 4
+GPU_ITERATIONS, GPU_VOXELS = 3000, 192
 FRAMES = ((1920, 1080, 1), (7680, 4320, 6))
 """Columns, rows, and which strips of rows are timed: every n-th."""
 STRIP_ROWS = 120
@@ -41,7 +41,7 @@ def fitted(views: Views, threads: int) -> tuple[Fitted, float, float]:
     """A fitted field, and the CPU and wall-clock seconds of its fit."""
     result: list[Fitted] = []
     settings = FitSettings(iterations=ITERATIONS, threads=threads)
-    cpu, wall = timed(lambda: result.append(fit(views, settings, Run())))
+    cpu, wall = timed(lambda: result.append(fit(views, settings, Alone())))
     print(f"{threads} threads: {result[0].held_out_psnr_db:.2f} dB, {cpu:.1f} CPU s, "
           f"{wall:.1f} s", file=sys.stderr)  # fmt: skip
     return result[0], cpu, wall
@@ -72,7 +72,10 @@ def main() -> None:
     if not options.folder.exists():
         sys.exit(f"{options.folder} is not there: nothing measured")
     views = views_of_folder(options.folder)
-    fit(views, FitSettings(iterations=WARM_UP, voxels=32, batch=64), Run())  # compiles
+    if options.device == "cuda":
+        on_gpu(views)
+        return
+    fit(views, FitSettings(iterations=WARM_UP, voxels=32, batch=64), Alone())  # compiles
     best, cpu_s, wall_s = fitted(views, 2)
     _, _, alone_s = fitted(views, 1)
     baked = bake(best.field)
@@ -94,9 +97,45 @@ def main() -> None:
     })  # fmt: skip
 
 
+class Alone:
+    """A run that nobody watches."""
+
+    def check(self) -> None:
+        """Goes on."""
+
+    def progress(self, fraction: float, stage: str) -> None:
+        """Keeps it to itself."""
+
+
+def on_gpu(views: Views) -> None:
+    """Fit and film with torch alone; needs neither numba nor pydantic."""
+    import torch  # noqa: PLC0415  # the kernels do without
+
+    from models.video.nerf.torch_fit import fit_in_torch  # noqa: PLC0415
+
+    fit_in_torch(views, FitSettings(iterations=40, batch=1024), Alone(), "cuda")  # type: ignore[arg-type]
+    settings = FitSettings(iterations=GPU_ITERATIONS, batch=8192, voxels=GPU_VOXELS, rays=2)
+    field, psnr, similarity, seconds = fit_in_torch(views, settings, Alone(), "cuda")  # type: ignore[arg-type]
+    frames = []
+    for width, height, _ in FRAMES:
+        camera = orbit_camera(views, width, height)
+        strips = [range(top, top + STRIP_ROWS) for top in range(0, height, STRIP_ROWS)]
+        field.render(camera, strips[0])
+        torch.cuda.synchronize()
+        _, wall = timed(lambda c=camera, s=strips: [field.render(c, rows) for rows in s])  # type: ignore[misc]
+        frames.append(wall)
+    report({
+        "psnr_cuda": round(psnr, 2), "ssim": round(similarity, 4), "fit_s": round(seconds, 2),
+        "s_1080p": round(frames[0], 3), "s_8k": round(frames[1], 3),
+        "side_px": int(views.images.shape[1]), "iterations": settings.iterations,
+        "voxels": settings.voxels, "n": len(views.held_out),
+        "device": torch.cuda.get_device_name(), "gpu_gb": round(torch.cuda.max_memory_allocated() / 1e9, 2),
+    })  # fmt: skip
+
+
 def measured_loss(best: Fitted, baked: BakedField, views: Views) -> tuple[float, float]:
     """What baking costs on the held-out views, and how near its 1080p frames are to the field's."""
-    after, _ = held_out_scores(baked, views, WHITE, Run())
+    after, _ = held_out_scores(baked, views, WHITE, Alone())
     camera = orbit_camera(views, 1920, 1080)
     rows = range(360, 720)
     whole = best.field.render(camera, rows).rgb

@@ -23,6 +23,8 @@ from models.video.nerf.fitting import Fitted, fit
 from models.video.nerf.hull import Box
 from models.video.nerf.score import held_out_scores, psnr_db
 from models.video.nerf.settings import FitSettings
+from models.video.nerf.torch_field import TorchField
+from models.video.nerf.torch_fit import fit_in_torch
 from models.video.nerf.volume import new_grid
 from tests.unit.video.scenes import BALLS, balls_views
 
@@ -252,3 +254,31 @@ def test_opaque_pictures_teach_the_sky():
     result = fit(opaque, FitSettings(iterations=150, voxels=48, batch=1024), Run())
 
     assert result.held_out_psnr_db > 21
+
+
+@pytest.mark.parametrize("sky", [False, True])
+def test_torch_sees_what_the_kernels_see(sky):
+    field = fitted().field
+    if sky:
+        painted = np.random.default_rng(0).random((8, 16, 3), np.float32)
+        field = VoxelField(field.grid, field.network, painted, field.near_m)
+    camera = Camera(look_at(np.array([1.5, -2.0, 1.5]), np.array([0, 0, 0.3])), 40, 65, 49)
+    twin = TorchField.of(field, "cpu")
+    one, two = field.render(camera, range(49)), twin.render(camera, range(49))
+
+    np.testing.assert_allclose(one.rgb, two.rgb, atol=2e-3)
+    np.testing.assert_allclose(one.alpha, two.alpha, atol=2e-3)
+    np.testing.assert_allclose(one.depth, two.depth, atol=1e-2)
+    assert twin.plain().to_bytes() == field.to_bytes()
+
+
+def test_torch_fits_as_the_kernels_do():
+    few = FitSettings(iterations=60, voxels=32, batch=256)
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)  # so small a fit is slower with more
+    field, psnr, similarity, _ = fit_in_torch(balls_views(), few, Run(), "cpu")
+    torch.set_num_threads(threads)
+
+    assert abs(psnr - fit(balls_views(), few, Run()).held_out_psnr_db) < 1.5
+    assert similarity > 0.8
+    assert field.plain().grid.density.max() <= 17

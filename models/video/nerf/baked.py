@@ -30,9 +30,8 @@ LEAP_CELLS = 48
 FINE = 16
 """Entries of the table of opacities per step of a density byte."""
 TILE_ROWS, TILE_COLUMNS = 8, 16
-FEATURE_TOLERANCE, LIGHT_TOLERANCE = 0.03, 0.02
+FEATURE_TOLERANCE, LIGHT_TOLERANCE = 0.06, 0.04
 """How far a block's corners may be from foretelling each other; see `swift.agree`."""
-LUMP_STEPS = 1.5
 PIXELS_A_CELL = ((16.0, 4), (5.0, 2))
 """How many pixels a cell must span for blocks of so many pixels."""
 
@@ -50,7 +49,6 @@ class Baked(NamedTuple):
         feature: `(M, 8, FEATURES)` bytes, 0 to 1.
         opacity: `(255 * FINE + 1,)` of one step, by density.
         near_m: Nothing nearer to the eye is seen.
-        lump: Steps over which features are read once.
         agreement: `(FEATURES + 2,)` tolerances of features, of light, and of depth in metres.
     """
 
@@ -63,7 +61,6 @@ class Baked(NamedTuple):
     feature: Bytes
     opacity: Floats
     near_m: np.floating
-    lump: np.floating
     agreement: Floats
 
 
@@ -199,7 +196,7 @@ def _unpacked(tensors: dict[str, NDArray[np.generic]]) -> Baked:
     tolerances = [FEATURE_TOLERANCE] * FEATURES + [LIGHT_TOLERANCE, 1 / float(per_metre.mean())]
     return Baked(
         grid, network, floats("sky"), leap, cell, density, feature, opacity.astype(np.float32),
-        near_m, np.float32(LUMP_STEPS), np.array(tolerances, np.float32),
+        near_m, np.array(tolerances, np.float32),
     )  # fmt: skip
 
 

@@ -3,10 +3,10 @@
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from models.core.capability import Run
 from models.core.errors import InvalidInput
 from models.video.nerf.crew import cores, crew
 from models.video.nerf.field import VoxelField
@@ -14,6 +14,9 @@ from models.video.nerf.learner import Learner
 from models.video.nerf.score import held_out_scores
 from models.video.nerf.settings import FitSettings
 from models.video.nerf.views import Views
+
+if TYPE_CHECKING:
+    from models.core.capability import Run
 
 REPORT_EVERY = 10
 FITTED_SHARE = 0.97
@@ -42,7 +45,7 @@ class Fitted:
 def fit(
     views: Views,
     settings: FitSettings,
-    run: Run,
+    run: "Run",
     resume: bytes | None = None,
     keep: Callable[[bytes], None] | None = None,
 ) -> Fitted:
@@ -79,7 +82,7 @@ def fit(
 
 
 def _learn(
-    learner: Learner, settings: FitSettings, run: Run, keep: Callable[[bytes], None] | None
+    learner: Learner, settings: FitSettings, run: "Run", keep: Callable[[bytes], None] | None
 ) -> None:
     while learner.iteration < settings.iterations:
         run.check()

@@ -4,6 +4,7 @@ import hashlib
 import os
 import tempfile
 from collections.abc import Callable
+from contextlib import suppress
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -43,9 +44,12 @@ def _folder() -> str:
     here = Path(__file__).parent
     sources = b"".join((here / f"{name}.py").read_bytes() for name in SOURCES)
     digest = hashlib.sha256(sources + numba.__version__.encode()).hexdigest()[:16]
-    home = here / "__pycache__"
-    if not os.access(here, os.W_OK):
-        home = Path(tempfile.gettempdir()) / f"orrery-kernels-{os.getuid()}"
-    folder = home / f"kernels-{digest}"
-    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    return str(folder)
+    # Kept code is trusted, so it is kept where nobody else can put any.
+    homes = (here / "__pycache__", Path.home() / ".cache" / "orrery")
+    for home in homes:
+        folder = home / f"kernels-{digest}"
+        with suppress(OSError):
+            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            if os.access(folder, os.W_OK):
+                return str(folder)
+    return tempfile.mkdtemp(prefix="orrery-kernels-")

@@ -44,7 +44,7 @@ class Learner:
         self._pinholes = views.pinholes()
         self._near_m = np.float32(NEAR_OF_BOX * self._box.extent.max())
         self._network = fresh_network(settings.seed)
-        self._sky, self._learns_sky = _sky_of(views)
+        self._sky, self._learns_sky = sky_of(views)
         self._adam = Adam([*self._network, self._sky] if self._learns_sky else [*self._network])
         self.iteration, self.loss = 0, 1.0
         self._grid = new_grid(self._box, settings.voxels // 4)
@@ -216,7 +216,7 @@ class Learner:
         return np.flatnonzero(found)
 
 
-def _sky_of(views: Views) -> tuple[Floats, bool]:
+def sky_of(views: Views) -> tuple[Floats, bool]:
     """What lies behind the voxels, and whether it has to be learnt."""
     if views.sky is not None:
         return np.array(views.sky, np.float32), False

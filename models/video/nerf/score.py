@@ -1,12 +1,16 @@
 """How near a field's pictures come to those it has never seen."""
 
+from typing import TYPE_CHECKING
+
 import numpy as np
 from numpy.typing import NDArray
 
-from models.core.capability import Run
 from models.video.nerf.arrays import Floats
 from models.video.nerf.frame import Field
 from models.video.nerf.views import Views
+
+if TYPE_CHECKING:
+    from models.core.capability import Run
 
 Picture = NDArray[np.floating]
 
@@ -14,7 +18,7 @@ BLUR_PX, BLUR_SIGMA = 11, 1.5
 
 
 def held_out_scores(
-    field: Field, views: Views, background: Floats, run: Run
+    field: Field, views: Views, background: Floats, run: "Run"
 ) -> tuple[float, float]:
     """Mean PSNR in dB and mean SSIM over the held-out views, 8-bit sRGB.
 

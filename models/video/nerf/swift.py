@@ -256,11 +256,7 @@ def approach(baked, lens, pose, ray, top, left):
 
 @piece
 def gather(baked, ray, from_m, result):
-    """Features, light left and depth of one ray that starts `from_m` from the eye.
-
-    Features are read once for a few neighbouring samples, at their weighted mean position: along
-    so short a way they are all but linear.
-    """
+    """Features, light left and depth of one ray that starts `from_m` from the eye."""
     grid = baked.grid
     g0, g1, g2 = grid.shape[0], grid.shape[1], grid.shape[2]
     enter, leave = span(grid, ray.origin, ray.way, ray.start, ray.slope, baked.near_m)
@@ -268,15 +264,12 @@ def gather(baked, ray, from_m, result):
     d0, d1, d2 = ray.slope[0], ray.slope[1], ray.slope[2]
     step_m = grid.step_m
     inverse = ONE / (max(abs(d0), abs(d1), abs(d2)) * step_m)
-    share = ray.share
     for c in range(FEATURES):
         result[c] = ZERO
     light, distance = ONE, ZERO
-    pending, pending_m, since = ZERO, ZERO, ZERO
     skipped = max(ZERO, f32(math.floor((from_m - enter) / step_m - HALF)))
     t = enter + step_m * (HALF + skipped)
     last = f32(len(baked.opacity) - 1)
-    reach = f32(baked.lump) * step_m
     while t < leave:
         x, y, z = s0 + t * d0, s1 + t * d1, s2 + t * d2
         i = min(max(int(x), 0), g0 - 2)
@@ -294,21 +287,12 @@ def gather(baked, ray, from_m, result):
         a = baked.opacity[int(min(raw * FINE, last) + HALF)]
         weight = light * a
         if weight > FAINT:
-            if pending > ZERO and t - since > reach:
-                read(baked, ray, pending_m / pending, since, pending, share, result)
-                distance += pending_m
-                pending, pending_m = ZERO, ZERO
-            if pending == ZERO:
-                since = t
-            pending += weight
-            pending_m += weight * t
+            read(baked.feature[cell], u, v, w, weight, ray.share, result)
+            distance += weight * t
         t += step_m
         light *= ONE - a
         if light < OPAQUE:
             break
-    if pending > ZERO:
-        read(baked, ray, pending_m / pending, since, pending, share, result)
-        distance += pending_m
     if light < OPAQUE:  # what would have come after is as what came before
         whole = ONE / (ONE - light)
         for c in range(FEATURES):
@@ -327,34 +311,21 @@ def mixed(a, b, w):
 
 
 @piece
-def read(baked, ray, t, sure_m, weight, share, result):
-    """Add the features at a point of the ray; `sure_m` is where a cell surely holds some."""
-    grid = baked.grid
-    cell = -1
-    x, y, z, i, j, k = ZERO, ZERO, ZERO, 0, 0, 0
-    while cell < 0:
-        x = ray.start[0] + t * ray.slope[0]
-        y = ray.start[1] + t * ray.slope[1]
-        z = ray.start[2] + t * ray.slope[2]
-        i = min(max(int(x), 0), grid.shape[0] - 2)
-        j = min(max(int(y), 0), grid.shape[1] - 2)
-        k = min(max(int(z), 0), grid.shape[2] - 2)
-        cell = baked.cell[i, j, k]
-        t = sure_m
-    u, v, w = x - f32(i), y - f32(j), z - f32(k)
-    weight *= BYTE
-    share[0] = weight * (ONE - u) * (ONE - v) * (ONE - w)
-    share[1] = weight * (ONE - u) * (ONE - v) * w
-    share[2] = weight * (ONE - u) * v * (ONE - w)
-    share[3] = weight * (ONE - u) * v * w
-    share[4] = weight * u * (ONE - v) * (ONE - w)
-    share[5] = weight * u * (ONE - v) * w
-    share[6] = weight * u * v * (ONE - w)
-    share[7] = weight * u * v * w
+def read(corners, u, v, w, weight, share, result):
+    """Add the features `corners (8, FEATURES)` of a cell at a point of it."""
+    near, far = weight * BYTE * (ONE - u), weight * BYTE * u
+    share[0] = near * (ONE - v) * (ONE - w)
+    share[1] = near * (ONE - v) * w
+    share[2] = near * v * (ONE - w)
+    share[3] = near * v * w
+    share[4] = far * (ONE - v) * (ONE - w)
+    share[5] = far * (ONE - v) * w
+    share[6] = far * v * (ONE - w)
+    share[7] = far * v * w
     for p in range(8):
         q = share[p]
         for c in range(FEATURES):
-            result[c] += q * f32(baked.feature[cell, p, c])
+            result[c] += q * f32(corners[p, c])
 
 
 @piece

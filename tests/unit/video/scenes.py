@@ -1,5 +1,7 @@
 """A scene whose pictures are known in closed form: two coloured balls over nothing."""
 
+import functools
+
 import numpy as np
 
 from models.video.camera import Camera, look_at
@@ -8,6 +10,7 @@ from models.video.nerf.views import Views
 BALLS = ((np.array([0.35, 0.1, 0.4]), 0.4), (np.array([-0.4, -0.1, 0.3]), 0.3))
 
 
+@functools.cache
 def balls_views(count: int = 14, side: int = 32, seed: int = 0) -> Views:
     """Posed pictures of the balls, coverage exact to a quarter of a pixel."""
     random = np.random.default_rng(seed)

@@ -10,10 +10,18 @@ from numpy.typing import NDArray
 from models.core.errors import InvalidInput, TooLarge
 from models.video.camera import Camera
 from models.video.nerf.sources.files import Files
-from models.video.nerf.sources.pictures import Lens, prepared, read_picture, size_within
+from models.video.nerf.sources.pictures import (
+    MAX_SIDE_PX,
+    Lens,
+    prepared,
+    read_picture,
+    size_within,
+)
 from models.video.nerf.views import MIN_VIEWS, Views, every_eighth
 
 MAX_VIEWS = 300
+MAX_TOTAL_PIXELS = 12_000_000
+"""Of all pictures together: a fit keeps them in memory."""
 RIGID = 1e-3
 
 
@@ -62,7 +70,9 @@ def views_of_shots(
         check()
         picture = read_picture(files.read(shot.name), shot.name)
         if size is None:
-            size = size_within(*picture.size)
+            size = size_within(
+                *picture.size, min(MAX_SIDE_PX, math.isqrt(MAX_TOTAL_PIXELS // len(shots)))
+            )
         elif abs(picture.width / picture.height - size[0] / size[1]) > 0.02:
             raise InvalidInput(f"{shot.name!r} has another shape than the pictures before it")
         lens = shot.lens(*picture.size)
