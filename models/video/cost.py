@@ -30,8 +30,8 @@ BLUR_SAMPLES: Final = 4
 VIEW_COUNT: Final = 56
 VIEW_PX: Final = 320
 FIT_S: Final = 45.0
-FIELD_S_PER_PIXEL: Final = 3.0e-7
-FIELD_S_PER_FRAME: Final = 0.02
+FIELD_S_PER_PIXEL: Final = 3.1e-7
+FIELD_S_PER_FRAME: Final = 0.3
 
 MAX_COMPUTE_S: Final = 24 * 3600.0
 

@@ -30,7 +30,8 @@ BAND_PIXELS: Final = 1 << 19
 STANDS_M: Final = 0.02
 """Above this height a field's point is of an object: fields are not as sharp as the tracer."""
 WITHOUT: Final = (
-    "engine nerf leaves out what a style does to the frame as a whole: vignette, bloom, grain"
+    "engine nerf leaves out what a style does to the frame as a whole (vignette, bloom, grain) and "
+    "shadows that reach far beyond the objects"
 )
 
 

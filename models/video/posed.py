@@ -34,9 +34,9 @@ if TYPE_CHECKING:
 LOWEST_DEG, HIGHEST_DEG = 4.0, 72.0
 """Elevations that views are taken from."""
 NEARER: Final = 0.9
-DISC: Final = 1.25
-"""Radius of the ground within the field, in reaches of the objects: shadows fall within it, and
-the tracer's backdrop has not begun to fade yet."""
+DISC: Final = 1.6
+"""Radius of the ground within the field, in reaches of the objects: most shadows fall within it, and
+the tracer's backdrop has hardly begun to fade. Wider would leave fewer voxels for the objects."""
 RIM: Final = 0.82
 """Where the ground's opacity begins to fall, in radii of the disc."""
 TURN: Final = math.pi * (3 - math.sqrt(5))

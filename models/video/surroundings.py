@@ -18,7 +18,7 @@ from models.video.pathtrace import view_of
 from models.video.posed import plain
 from models.video.setting import Setting
 
-LONG_SIDE_PX: Final = 480
+LONG_SIDE_PX: Final = 192
 """It is smooth, so it is computed small and enlarged."""
 
 
@@ -36,7 +36,7 @@ class Surroundings:
 
     def behind(self, moment: Moment, lens: Lens) -> "Backdrop":
         """The background of a frame."""
-        scale = max(1, max(lens.size) // LONG_SIDE_PX)
+        scale = -(-max(lens.size) // LONG_SIDE_PX)
         size = Size(-(-lens.size.width // scale), -(-lens.size.height // scale))
         view = view_of(moment, lens, self.setting.subject.distance_m)
         scene = self.setting.style.dressed(self.setting.scene)
