@@ -138,7 +138,7 @@ def film(kind: str, folder: Path, frames: int) -> dict[str, Any]:
         "growth_mb_per_frame": round(1000 * (max(levels[half:]) - max(levels[:half])) / half, 1)
         if half
         else None,
-        "psnr_db": round(psnr(target, kind, paint, frames), 1),
+        "psnr_db": psnr(target, kind, paint, frames),
         "frames": len(facts.times),
         "gapless": facts.is_gapless,
         "size": list(facts.size),
@@ -150,10 +150,10 @@ def film(kind: str, folder: Path, frames: int) -> dict[str, Any]:
     }
 
 
-def psnr(path: Path, kind: str, paint: Source, frames: int) -> float:
+def psnr(path: Path, kind: str, paint: Source, frames: int) -> float | None:
     """Of the luma of the last frame, on every fifth row and column; enlarged ones are not compared."""
     if kind != "painted":
-        return float("nan")
+        return None
     with av.open(str(path)) as file:
         stream = file.streams.video[0]
         stream.thread_type = "SLICE"
@@ -165,7 +165,7 @@ def psnr(path: Path, kind: str, paint: Source, frames: int) -> float:
     ]
     rows = np.concatenate([band[::5, ::5] for band in paint(frames - 1)])
     truth = 16 + 219 / 255 * (rows @ np.array([0.2126, 0.7152, 0.0722]))
-    return float(10 * np.log10(219**2 / np.mean((seen - truth) ** 2)))
+    return round(float(10 * np.log10(219**2 / np.mean((seen - truth) ** 2))), 1)
 
 
 def cancel_s(folder: Path) -> float:
