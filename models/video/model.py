@@ -25,7 +25,7 @@ from models.video.schema import (
     engine_cards,
 )
 from models.video.setting import Setting
-from models.video.studio import Stopwatch, Studio, VideoOptions, path_of
+from models.video.studio import FIELDS, Stopwatch, Studio, VideoOptions, path_of
 from models.video.workplace import folder_name, sweep, workplace
 
 VERSION: Final = "1.0"
@@ -44,7 +44,8 @@ class VideoModel:
         self._setup = setup
         self._studio = Studio(setup, self._options)
         self._clips = setup.cache_dir / "clips"
-        sweep(self._clips)
+        for folder in (self._clips, setup.cache_dir / FIELDS):
+            sweep(folder)
 
     def cards(self) -> tuple[ModelCard, ...]:
         """The engines."""
