@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Final
 
 from models.core.capability import ModelCard, Run, Setup
+from models.core.errors import InvalidInput
 from models.core.seeds import SEED_LIMIT, derive, draw_seed
 from models.media.codecs import Encoder, choose_encoder
 from models.media.reel import Reel, Shot
@@ -13,6 +14,7 @@ from models.video import chart
 from models.video.backend import Footage
 from models.video.cost import estimate, native_size
 from models.video.filming import source_of
+from models.video.making import Maker
 from models.video.path import CameraPath
 from models.video.release import Shelf, Stream, provenance_of, release
 from models.video.schema import (
@@ -44,14 +46,17 @@ class VideoModel:
         self._setup = setup
         self._studio = Studio(setup, self._options)
         self._clips = setup.cache_dir / "clips"
+        self._maker = Maker(setup, self._options, self._clips)
         sweep(self._clips)
 
     def cards(self) -> tuple[ModelCard, ...]:
-        """The engines."""
-        return tuple(
+        """The engines that film scenes, and the models of those that make up what is seen."""
+        films = tuple(
             ModelCard(name=card.name, version=VERSION, device=self._setup.device)
             for card in engine_cards()
+            if card.name in ("nerf", "path-trace")
         )
+        return films + self._maker.cards()
 
     def run(self, request: VideoRequest | PathRequest, run: Run) -> VideoResult | PathResult:
         """Film a request, or only show the path that it would take.
@@ -65,6 +70,11 @@ class VideoModel:
         run.check()
         video = request.video if isinstance(request, PathRequest) else request
         seed = _seed_of(video, run)
+        if video.generator is not None:
+            if isinstance(request, PathRequest):
+                raise InvalidInput(f"engine {video.generator} has no camera, and so no path")
+            hardware = self._may_use_hardware()
+            return self._maker.film(video, video.generator, seed, run, hardware=hardware)
         told = estimate(video)
         encoder = choose_encoder(
             video.codec, video.size, video.hdr, hardware=self._may_use_hardware()
