@@ -26,6 +26,14 @@ ROWS: dict[str, tuple[tuple[str, tuple[str, ...]], ...]] = {
         ("through the gateway, HAProxy", (
             "haproxy_cpu_ms_per_request", "haproxy_p50_ms", "haproxy_p99_ms")),
     ),
+    "orchestrator": (
+        ("workflows accepted durably per second at 32 clients, SQLite; raw DBOS", (
+            "sqlite_accepts_per_s", "raw_dbos_sqlite_accepts_per_s")),
+        ("accepting one, idle: ms p50, p99", ("sqlite_accept_p50_ms", "sqlite_accept_p99_ms")),
+        ("workflows of three steps ended per second", ("sqlite_three_step_per_s",)),
+        ("an event reaches its reader, same process, another: ms p99", (
+            "sqlite_event_p99_ms", "sqlite_event_other_process_p99_ms")),
+    ),
     "fraud_serving": (
         ("one payment scored, with its reasons: µs p50", ("score_and_reasons_p50_us",)),
         ("by XGBoost's own calls, without and with Shapley values", (
@@ -33,6 +41,11 @@ ROWS: dict[str, tuple[tuple[str, tuple[str, ...]], ...]] = {
         ("one payment remembered, scored and explained: ms p50, p99", (
             "request_p50_ms", "request_p99_ms")),
         ("payments per second in batches of 10,000", ("rows_per_s",)),
+    ),
+    "crypto_serving": (
+        ("forecasts per second over HTTP in batches of 256, about known bars", ("forecasts_per_s",)),
+        ("the same model in process", ("in_process_per_s",)),
+        ("a cached forecast over HTTP: ms p50, p95", ("cached_p50_ms", "cached_p95_ms")),
     ),
 }  # fmt: skip
 

@@ -28,6 +28,7 @@ from models.workflow.options import EngineOptions
 from models.workflow.spec import Spec
 
 CLIENTS = 32
+WATCHED = 20
 OWNER = "bench"
 
 
@@ -62,11 +63,11 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--postgres", help="URL of an empty database")
     parser.add_argument("--accepts", type=int, default=600)
-    parser.add_argument("--only", choices=("ours", "raw"), help=argparse.SUPPRESS)
+    parser.add_argument("--only", choices=("ours", "raw", "watch"), help=argparse.SUPPRESS)
     parser.add_argument("--url", help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.only:
-        measure = ours if options.only == "ours" else raw
+        measure = {"ours": ours, "raw": raw, "watch": watch}[options.only]
         print(json.dumps(asyncio.run(measure(options.url, options.accepts))))
         return
     started = time.monotonic()
@@ -113,8 +114,44 @@ async def ours(url: str, accepts: int) -> dict[str, float]:
         three = [f"three-{n}" for n in range(accepts // 4)]
         figures["three_step_per_s"] = round(len(three) / await _clients(finish, three), 1)
         figures["event_p99_ms"] = await _event_p99_ms(engine)
+        figures |= await _watched_elsewhere(engine, url)
         await engine.close()
     return figures
+
+
+async def _watched_elsewhere(engine: DurableEngine, url: str) -> dict[str, float]:
+    """Another process reads the events of runs that this one executes."""
+    command = [sys.executable, "-m", "benchmarks.orchestrator", "--only", "watch", "--url", url]
+    reader = await asyncio.create_subprocess_exec(*command, stdout=subprocess.PIPE)
+    assert reader.stdout is not None
+    await reader.stdout.readline()  # it is ready
+    for number in range(WATCHED):
+        await engine.submit(Request(f"far-{number}", OWNER, chain(3)))
+        async for _ in engine.events(f"far-{number}", OWNER):
+            pass
+    found: dict[str, float] = json.loads(await reader.stdout.readline())
+    await reader.wait()
+    return found
+
+
+async def watch(url: str, _accepts: int) -> dict[str, float]:
+    """The other process: from the moment an event is written to the moment it is read here."""
+    late_ms = []
+    with tempfile.TemporaryDirectory() as folder:
+        store = LocalArtifactStore(Path(folder), min_free_bytes=0)
+        options = EngineOptions(url, min_free_bytes=0)
+        engine = DurableEngine(options, NoSteps(), store, lambda: None)
+        await engine.start()
+        print("ready", flush=True)
+        for number in range(WATCHED):
+            while await engine.status(f"far-{number}", OWNER) is None:  # noqa: ASYNC110 - a benchmark may poll
+                await asyncio.sleep(0.005)
+            late_ms += [
+                1000 * (time.time() - event.at.timestamp())
+                async for event in engine.events(f"far-{number}", OWNER)
+            ]
+        await engine.close()
+    return {"event_other_process_p99_ms": _percentile(late_ms, 0.99)}
 
 
 async def _until_idle(engine: DurableEngine) -> None:

@@ -62,7 +62,7 @@ class PictureToFilm(Value):
     style: str = "photo"
     seed: int = Field(7, ge=0)
     camera: str = Field("orbit", description="a preset of /api/v1/generate/video")
-    engine: str = Field("nerf", description="nerf fits a field to views; path-trace films exactly")
+    engine: str = Field("auto", description="nerf, path-trace, or whichever costs less")
     width: int = Field(320, ge=64, le=8192)
     height: int = Field(180, ge=64, le=8192)
     duration_s: float = Field(2.0, gt=0, le=60)
@@ -124,7 +124,7 @@ READY_MADE: tuple[ReadyMade, ...] = (
     ),
     ReadyMade(
         name="picture-to-film",
-        title="A prompt becomes a picture, its scene a field in three dimensions, and that a film",
+        title="A prompt becomes a picture, its scene three-dimensional, and that a film",
         inputs=PictureToFilm,
         example={"prompt": "a chrome teapot next to two red apples on a wooden table"},
         tasks=(

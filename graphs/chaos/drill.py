@@ -11,12 +11,12 @@ from ray.serve import Application
 
 from graphs.app import assemble
 from graphs.catalogue import Entry
+from graphs.chaos.service import NAME
 from graphs.settings import Settings
 from models.core.capability import ModelCard, Run, Setup, Value
 from models.core.errors import InvalidInput
 from models.core.outbound import OutboundClient
 
-NAME: Final = "drill"
 POLL_S: Final = 0.05
 
 

@@ -1,5 +1,6 @@
 """An outside party that counts effects, as a provider with idempotency keys does."""
 
+import contextlib
 import json
 import threading
 from collections import defaultdict
@@ -32,6 +33,12 @@ class Ledger:
                 self.send_header("Content-Length", "2")
                 self.end_headers()
                 self.wfile.write(b"{}")
+
+            def handle_one_request(self) -> None:
+                with contextlib.suppress(ConnectionError):  # the client was killed
+                    super().handle_one_request()
+                    return
+                self.close_connection = True
 
             def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - as above
                 """Print nothing."""

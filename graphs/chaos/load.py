@@ -136,6 +136,8 @@ class Load:
             await self._accepted(order)
             if len(self.orders) % 10 == 0:
                 await self._accepted(order)  # asked again, it must be the same
+            if not order.run_ids:
+                continue  # nobody promised anything
             if "cancelled" in order.may_end:
                 await self._ask("DELETE", f"/api/v1/task/{min(order.run_ids)}")
             await self._ended(order)

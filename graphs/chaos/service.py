@@ -14,13 +14,15 @@ from typing import Any, Final
 
 import yaml
 
-from graphs.chaos.drill import NAME
-from graphs.commands.failure import Failure
-from graphs.commands.serve import REPOSITORY
-
+REPOSITORY: Final = Path(__file__).resolve().parents[2]
+NAME: Final = "drill"
 START_LIMIT_S: Final = 240.0
 OWN: Final = ("gateway", "orchestrator")
 READY: Final = "Ctrl-C"
+
+
+class NotStarted(RuntimeError):
+    """The service to break did not start."""
 
 
 def configuration(checked_in: dict[str, Any], ledger_url: str, runs_url: str) -> dict[str, Any]:
@@ -59,7 +61,7 @@ def started(ledger_url: str, runs_url: str) -> Iterator[tuple[str, int]]:
     """URL and process id of a service that is ready; it and what it kept are gone in the end.
 
     Raises:
-        Failure: It did not start.
+        NotStarted: It did not start.
     """
     with tempfile.TemporaryDirectory(prefix="orrery-chaos-") as name:
         folder = Path(name)
@@ -98,7 +100,7 @@ def _wait_until_ready(process: "subprocess.Popen[bytes]", out: Path) -> None:
     end = time.monotonic() + START_LIMIT_S
     while READY not in (said := out.read_text()):
         if process.poll() is not None or time.monotonic() > end:
-            raise Failure(f"the service to break did not start: {said[-2000:]}")
+            raise NotStarted(f"the service to break did not start: {said[-2000:]}")
         time.sleep(0.2)
 
 

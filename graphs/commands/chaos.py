@@ -4,22 +4,24 @@ import argparse
 import asyncio
 import json
 import shlex
+import signal
 import subprocess
 import time
 from contextlib import ExitStack
+from types import FrameType
 from typing import Final
 
 from graphs.chaos.ledger import Ledger
 from graphs.chaos.load import Load, orders
 from graphs.chaos.schedule import Fault, Role, plan
-from graphs.chaos.service import started
+from graphs.chaos.service import NotStarted, started
 from graphs.chaos.verdict import Verdict, judge
 from graphs.chaos.victims import Victims
 from graphs.commands.failure import Failure
 from graphs.commands.terminal import Subcommands, say
 
 CLIENTS: Final = 8
-VICTIM_LIMIT_S: Final = 30.0
+VICTIM_LIMIT_S: Final = 60.0
 PEER_LIMIT_S: Final = 60.0
 SEEN_S: Final = 2.5
 REPORT_EVERY: Final = 20
@@ -46,6 +48,18 @@ def run(options: argparse.Namespace) -> int:
     """Break, wait for what was accepted, judge; status 1 if a promise was broken."""
     if (options.url is None) != (options.pid is None):
         raise Failure("give --url and --pid together, or neither to break a service of its own")
+    signal.signal(signal.SIGTERM, _leave)  # so that nothing of ours stays behind
+    try:
+        return _run(options)
+    except NotStarted as error:
+        raise Failure(str(error)) from error
+
+
+def _leave(number: int, _frame: FrameType | None) -> None:
+    raise SystemExit(128 + number)
+
+
+def _run(options: argparse.Namespace) -> int:
     with ExitStack() as stack:
         ledger = Ledger(options.ledger_port)
         stack.callback(ledger.close)
@@ -55,7 +69,7 @@ def run(options: argparse.Namespace) -> int:
             url, pid = stack.enter_context(started(ledger.url, options.runs_url))
         verdict = asyncio.run(_break(options, url, pid, ledger))
     if options.json:
-        say(json.dumps(dict(verdict.rows())))
+        say(json.dumps({name: float(value) for name, value in verdict.rows()}))
     else:
         for name, value in verdict.rows():
             say(f"| {name} | {value} |")
@@ -102,26 +116,30 @@ class Attack:
                 say(f"time is up after {self.faults} faults")
                 break
             await asyncio.sleep(fault.pause_s)
-            await self._hit(fault)
+            if not await self._hit(fault):
+                say(f"skipped: no living {fault.role} within {VICTIM_LIMIT_S:.0f} s")
+                continue
             self.faults += 1
             if self.faults % REPORT_EVERY == 0:
                 say(f"{self.faults} of {options.kills} faults")
         await asyncio.to_thread(self._victims.wait_until_awake)
 
-    async def _hit(self, fault: Fault) -> None:
+    async def _hit(self, fault: Fault) -> bool:
+        """Whether there was something to hit."""
         if fault.role == "database":
             command = shlex.split(self._options.restart_database)
             await asyncio.to_thread(subprocess.run, command, check=True, capture_output=True)
-            return
+            return True
         if fault.role == "orchestrator":
             await self._until_another_can_take_over()
         deadline = time.monotonic() + VICTIM_LIMIT_S
         while not await asyncio.to_thread(self._victims.strike, fault):
             if time.monotonic() > deadline:
-                raise Failure(f"no living {fault.role} within {VICTIM_LIMIT_S:.0f} s")
+                return False
             await asyncio.sleep(0.1)
         if fault.role == "orchestrator":
             self.deaths.append(time.time())
+        return True
 
     async def _until_another_can_take_over(self) -> None:
         """Wait until two are up; where one stays alone, it is hit all the same."""

@@ -1,40 +1,30 @@
-"""Which models there are, and why some are not."""
+"""Which models of forecasts there are, and why some are not."""
 
-import json
-from pathlib import Path
+from typing import get_args
 
 from models.core.capability import ModelCard
-from models.core.weights import MANIFEST
-from models.crypto.options import CryptoOptions
-
-FITTED = ("har", "garch")
-"""Fitted to a coin's own past when it is asked for; no file is needed."""
+from models.crypto.candles import Interval
+from models.crypto.scale_models import ScaleModels, ScaleName
 
 
-def model_cards(options: CryptoOptions) -> tuple[ModelCard, ...]:
-    """The models of forecasts."""
-    cards = [
-        ModelCard(name=name, version="1", reason="fitted to each coin's own candles")
-        for name in FITTED
-    ]
-    files = _manifest(options.weights)
-    for name, facts in sorted(files.items()):
+def model_cards(models: ScaleModels, version: str = "1") -> tuple[ModelCard, ...]:
+    """One card for each model, with the intervals that it cannot serve."""
+    cards = []
+    for name in get_args(ScaleName):
+        lacking = {
+            interval: why
+            for interval in get_args(Interval)
+            if (why := models.missing(name, interval)) is not None
+        }
+        served = [interval for interval in get_args(Interval) if interval not in lacking]
+        reason = "; ".join(f"{interval}: {why}" for interval, why in lacking.items())
         cards.append(
             ModelCard(
-                name=Path(name).stem,
-                version=str(facts.get("version", "1")),
-                weights_sha256=facts.get("sha256"),
+                name=name,
+                version=version if served else "none",
+                weights_sha256=models.sha256(name, served[0]) if served else None,
+                available=bool(served),
+                reason=reason or None,
             )
         )
-    if not files:
-        reason = f"no weights in {options.weights}: run `python -m models.crypto.train`"
-        cards.append(ModelCard(name="learned", version="none", available=False, reason=reason))
     return tuple(cards)
-
-
-def _manifest(folder: Path) -> dict[str, dict[str, str]]:
-    try:
-        found: dict[str, dict[str, str]] = json.loads((folder / MANIFEST).read_bytes())["files"]
-    except (OSError, ValueError, KeyError):
-        return {}
-    return found

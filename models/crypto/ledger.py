@@ -70,6 +70,12 @@ SELECT count(s.crps), count(DISTINCT f.seq), count(s.seq) - count(s.crps), sum(s
 FROM (SELECT seq FROM forecast WHERE symbol = ? AND interval = ? AND market = ? AND owner = ?
       AND model = ? ORDER BY seq DESC LIMIT ?) f LEFT JOIN score s ON s.seq = f.seq
 """
+LOSSES = """
+SELECT avg(s.crps), avg(s.crps_walk) FROM score s JOIN (
+    SELECT seq FROM forecast WHERE symbol = ? AND interval = ? AND market = ? AND owner = ?
+        AND model = ? AND weights = ? AND done > 0 ORDER BY seq DESC LIMIT ?) f ON s.seq = f.seq
+WHERE s.crps IS NOT NULL GROUP BY s.seq ORDER BY s.seq
+"""
 GROUPS = """
 SELECT DISTINCT symbol, interval, model FROM forecast WHERE market = ? AND owner = ?{}
 ORDER BY symbol, interval, model LIMIT 2000
@@ -205,6 +211,13 @@ class Ledger:
             coverage_95=_rounded(in_95),
             brier_up=_rounded(brier),
         )
+
+    def losses(
+        self, symbol: str, interval: Interval, market: str, owner: str, model: str, weights: str
+    ) -> FloatArray:
+        """`(n, 2)`: mean CRPS of a model and of the random walk, the oldest forecast first."""
+        values = (symbol, interval, market, owner, model, weights, WINDOW)
+        return np.array(self._read(LOSSES, values), np.float64).reshape(-1, 2)
 
     def groups(
         self, market: str, owner: str, filters: dict[str, str]

@@ -12,12 +12,13 @@ from models.crypto.background import BackgroundLoop
 from models.crypto.cards import model_cards
 from models.crypto.chart import layout, png, svg
 from models.crypto.coins import coins
-from models.crypto.finder import Finder
-from models.crypto.forecast import Forecaster
+from models.crypto.finder import LEADER, Finder
+from models.crypto.forecast import Forecaster, ForecastQuery
 from models.crypto.ledger import Ledger
 from models.crypto.options import CryptoOptions
-from models.crypto.predict import Predictor, refused
+from models.crypto.predict import Predictor
 from models.crypto.questions import Questions
+from models.crypto.remarks import refused
 from models.crypto.reports import (
     BacktestRequest,
     CoinCard,
@@ -33,6 +34,7 @@ from models.crypto.sentiment.desk import Desk
 from models.crypto.sentiment.newsroom import open_desk
 from models.crypto.sources.market import Found
 from models.crypto.sources.store import CandleStore
+from models.crypto.sources.synthetic import synthetic_series
 from models.crypto.sweep import sweep_forever
 
 SHOWN_BARS = 120
@@ -54,7 +56,10 @@ class CryptoModel:
         self._assets = setup.store
         self._store = CandleStore(setup.data_dir / "candles.sqlite")
         self._loop = BackgroundLoop("crypto-sources")
-        forecaster = forecaster or Forecaster(options.weights, setup.device)
+        if forecaster is None:
+            forecaster = Forecaster(options.weights, setup.device)
+            _warm_up(forecaster, clock)
+        self._forecaster = forecaster
         ledger = Ledger(setup.data_dir / "forecasts.sqlite")
         keeper = Scorekeeper(ledger, forecaster)
         finder = Finder(options, self._store, self._loop, clock)
@@ -70,7 +75,7 @@ class CryptoModel:
 
     def cards(self) -> tuple[ModelCard, ...]:
         """The models of forecasts and of sentiment, the unavailable ones with the reason."""
-        return (*model_cards(self._options), self._desk.card())
+        return (*model_cards(self._forecaster.models), self._desk.card())
 
     def run(self, request: Value, run: Run) -> Value:
         """Answer a request of any route.
@@ -79,6 +84,11 @@ class CryptoModel:
             CapabilityError: For one symbol, why it has no answer.
         """
         run.check()
+        answer = self._answer(request, run)
+        run.check()
+        return answer
+
+    def _answer(self, request: Value, run: Run) -> Value:
         match request:
             case PredictRequest():
                 return self._predict(request, run)
@@ -146,6 +156,16 @@ class CryptoModel:
             if words in coin.symbol.lower() or words in coin.name.lower()
         )
         return CoinsResult(coins=found, sources=self._options.sources)
+
+
+def _warm_up(forecaster: Forecaster, clock: Callable[[], float]) -> None:
+    """Load libraries and weights before the first request needs them."""
+    import torch  # noqa: PLC0415  # after the checks of the settings, which take no time
+
+    # The networks are small: with more threads these spend their time waiting for each other.
+    torch.set_num_threads(1)
+    made = synthetic_series(LEADER, "1h", 1600, clock())
+    forecaster.forecast([ForecastQuery(made.candles(), horizon_steps=1)])
 
 
 def _close(

@@ -43,11 +43,7 @@ def warp_of(states: Sequence[tuple[ConformalState, ConformalState]]) -> Warp | N
 def quantiles_at(curve: Quantiles, levels: FloatArray, warp: Warp | None = None) -> FloatArray:
     """Log-return quantiles, `(H, L)`; linear between the levels held, flat outside."""
     if warp is None:
-        place = np.interp(levels, curve.levels, np.arange(len(curve.levels)))
-        below = np.minimum(place.astype(int), len(curve.levels) - 2)
-        part = place - below
-        values = curve.values
-        return np.asarray(values[:, below] * (1 - part) + values[:, below + 1] * part)
+        return curve.at(levels)
     rows = [
         np.interp(np.interp(levels, warp.promised, working), curve.levels, values)
         for working, values in zip(warp.working, curve.values, strict=True)
@@ -57,15 +53,9 @@ def quantiles_at(curve: Quantiles, levels: FloatArray, warp: Warp | None = None)
 
 def chance_below(curve: Quantiles, log_return: float, warp: Warp | None = None) -> FloatArray:
     """Probability of a lower log return per step, `(H,)`, within the outermost levels held."""
-    values, last = curve.values, len(curve.levels) - 1
-    above = np.clip((values <= log_return).sum(1), 1, last)
-    rows = np.arange(len(values))
-    left, right = values[rows, above - 1], values[rows, above]
-    width = np.where(right > left, right - left, 1.0)
-    part = np.clip((log_return - left) / width, 0.0, 1.0)
-    found = curve.levels[above - 1] * (1 - part) + curve.levels[above] * part
+    found = curve.probability_below(log_return)
     if warp is None:
-        return np.asarray(found)
+        return found
     pairs = zip(found, warp.working, strict=True)
     return np.array([np.interp(level, working, warp.promised) for level, working in pairs])
 

@@ -1,6 +1,7 @@
 """From symbols to answers: candles, cache, one batch for the models, the record."""
 
 import hashlib
+import logging
 import threading
 import time
 from collections import OrderedDict
@@ -12,24 +13,30 @@ import numpy as np
 from pydantic import TypeAdapter, ValidationError
 
 from models.core.capability import Run
-from models.core.errors import CapabilityError, CapacityExceeded, InvalidInput
+from models.core.errors import CapabilityError, CapacityExceeded, InvalidInput, ModelUnavailable
 from models.crypto.candles import Candles
 from models.crypto.finder import Finder
-from models.crypto.forecast import Forecast, Forecaster, ForecastQuery
+from models.crypto.forecast import DEFAULT, Forecast, Forecaster, ForecastQuery, ModelName
 from models.crypto.ledger import NewForecast
 from models.crypto.odds import Warp, odds_of, quantiles_at, significant
 from models.crypto.quantiles import Quantiles
-from models.crypto.schema import Odds, Prediction, PredictRequest, Record, Refused, Symbol
+from models.crypto.remarks import ageing, market_kind
+from models.crypto.scale_models import ScaleName
+from models.crypto.schema import Odds, Prediction, PredictRequest, Record, Symbol
 from models.crypto.scorekeeper import EMPTY, Key, Scorekeeper, written
 from models.crypto.scoring import LEVELS
 from models.crypto.sources.market import Found
 
 CACHED = 2048
 BATCH = 64
+"""Forecasts that are written down at once."""
+PIECE = 8
 """Forecasts made between two looks at whether the caller is still there."""
-MADE_LEVELS = tuple(np.round(np.concatenate([[0.01], LEVELS, [0.99]]), 4).tolist())
-STALE_STEPS = 2.0
+MIDDLE = (0.5,)
+STAND_INS: tuple[ScaleName, ...] = ("har", "garch")
 _SYMBOL: TypeAdapter[str] = TypeAdapter(Symbol)
+
+logger = logging.getLogger(__name__)
 
 CacheKey = tuple[object, ...]
 
@@ -54,6 +61,8 @@ class Job:
     found: Found
     candles: Candles
     market: Candles | None
+    model: ModelName
+    harm: tuple[str, ...]
 
 
 class Predictor:
@@ -132,16 +141,38 @@ class Predictor:
         whose = owner if kind == "request" else ""
         self._keeper.arrived(series, kind, whose)
         beside = self._finder.beside(found)
+        record_key: Key = (series.symbol, series.interval, kind, whose)
+        model, harm = self._harmless(request.model, record_key)
         key = (
             *(series.symbol, series.interval, series.venue, series.last_open_ms, len(series)),
             *(whose, series.digest if kind == "request" else ""),
-            *(request.last_step, request.model, request.paths, request.paths and request.seed),
+            *(
+                request.last_step,
+                request.model,
+                model,
+                request.paths,
+                request.paths and request.seed,
+            ),
             beside.last_open_ms if beside else None,
-            levels_beyond(request.levels),
         )
         candles = self._finder.candles(series)
         market = self._finder.candles(beside) if beside else None
-        return Job(key, (series.symbol, series.interval, kind, whose), found, candles, market)
+        return Job(key, record_key, found, candles, market, model, harm)
+
+    def _harmless(self, asked: ModelName, key: Key) -> tuple[ModelName, tuple[str, ...]]:
+        """`auto`, or what stands in for models that did harm on this coin, and why."""
+        said: list[str] = []
+        if asked != "auto":
+            return asked, ()
+        models = self._forecaster.models
+        for name in dict.fromkeys((DEFAULT[key[1]], *STAND_INS)):
+            if models.missing(name, key[1]) is not None:
+                continue
+            harm = self._keeper.harm(key, name, models.sha256(name, key[1]) or "")
+            if harm is None:
+                return name if said else "auto", tuple(said)
+            said.append(f"{name} was set aside: a random walk did better on its record: {harm}")
+        return "auto", (*said, "every model was set aside: the best of them answers all the same")
 
     def _serve(
         self, request: PredictRequest, jobs: dict[str, Job], run: Run
@@ -172,9 +203,8 @@ class Predictor:
         names = list(mine)
         try:
             for start in range(0, len(names), BATCH):
-                run.check()
                 part = {name: mine[name] for name in names[start : start + BATCH]}
-                made = self._make(request, part)
+                made = self._make(request, part, run)
                 self._land(part, made)
                 ready |= made
                 run.progress(0.5 + 0.5 * len(ready) / len(names), "forecast")
@@ -195,22 +225,24 @@ class Predictor:
                 self._cache.popitem(last=False)
 
     def _make(
-        self, request: PredictRequest, jobs: dict[str, Job]
+        self, request: PredictRequest, jobs: dict[str, Job], run: Run
     ) -> dict[str, Served | CapabilityError]:
-        levels = tuple(sorted({*MADE_LEVELS, *levels_beyond(request.levels)}))
         queries = [
             ForecastQuery(
                 job.candles,
                 horizon_steps=request.last_step,
-                levels=levels,
-                model=request.model,
+                levels=MIDDLE,  # every other level is read from the curve
+                model=job.model,
                 paths=request.paths,
                 seed=request.seed,
                 market=job.market,
             )
             for job in jobs.values()
         ]
-        outcomes = self._forecaster.forecast(queries)
+        outcomes: list[Forecast | CapabilityError] = []
+        for first in range(0, len(queries), PIECE):
+            run.check()
+            outcomes += self._forecasts(queries[first : first + PIECE])
         served: dict[str, Served | CapabilityError] = {}
         news: list[NewForecast] = []
         for (symbol, job), outcome in zip(jobs.items(), outcomes, strict=True):
@@ -219,13 +251,25 @@ class Predictor:
                 continue
             warp = self._keeper.warp(job.record_key, request.last_step)
             news.append(self._news(request, job, outcome, warp))
-            served[symbol] = Served(outcome, news[-1].id, warp, outcome.degraded, {})
+            served[symbol] = Served(outcome, news[-1].id, warp, (*outcome.degraded, *job.harm), {})
         unwritten = written(self._keeper, news)
         if unwritten is not None:
             for symbol, each in served.items():
                 if isinstance(each, Served):
                     served[symbol] = replace(each, degraded=(*each.degraded, unwritten))
         return served
+
+    def _forecasts(self, queries: Sequence[ForecastQuery]) -> list[Forecast | CapabilityError]:
+        """One batch; where arithmetic fails on one coin, the others are answered all the same."""
+        try:
+            return self._forecaster.forecast(queries)
+        except (ArithmeticError, ValueError, np.linalg.LinAlgError) as error:
+            if len(queries) > 1:
+                return [outcome for query in queries for outcome in self._forecasts([query])]
+            symbol = queries[0].candles.symbol
+            logger.exception("a model failed", extra={"symbol": symbol})
+            detail = f"the model cannot be fitted to the candles of {symbol}"
+            return [ModelUnavailable(f"{detail} ({type(error).__name__})")]
 
     def _news(
         self, request: PredictRequest, job: Job, forecast: Forecast, warp: Warp | None
@@ -288,36 +332,6 @@ class Predictor:
             return self._keeper.record(job.record_key, served.forecast.model)
         except CapabilityError:
             return EMPTY
-
-
-def market_kind(found: Found) -> str:
-    """Which record forecasts of these candles belong to."""
-    if found.provenance.source == "request":
-        return "request"
-    return "synthetic" if found.series.synthetic else "real"
-
-
-def ageing(found: Found) -> tuple[str, ...]:
-    """What a reader must know of the candles."""
-    said = []
-    provenance = found.provenance
-    if provenance.synthetic:
-        said.append("no source of candles answered: these are odds of an invented market")
-    elif provenance.source in ("stale", "files") and provenance.age_s > STALE_STEPS * (
-        3600 if found.series.interval == "1h" else 86_400
-    ):
-        said.append(f"the last candle closed {provenance.age_s / 3600:.1f} h ago: steps count on")
-    return tuple(said)
-
-
-def levels_beyond(levels: Sequence[float]) -> tuple[float, ...]:
-    """Levels that are not made anyway."""
-    return tuple(level for level in levels if level not in MADE_LEVELS)
-
-
-def refused(symbol: str, error: CapabilityError) -> Refused:
-    """An error as the answer of one symbol."""
-    return Refused(symbol=symbol, code=error.code, detail=error.detail)
 
 
 def _symbol_of(text: str) -> str | CapabilityError:

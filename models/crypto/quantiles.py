@@ -21,11 +21,21 @@ class Quantiles:
 
     def at(self, levels: FloatArray) -> FloatArray:
         """Quantiles at other levels, `(H, L)`; linear between those held, flat outside."""
-        return np.stack([np.interp(levels, self.levels, row) for row in self.values])
+        held, last = self.levels, len(self.levels) - 1
+        place = np.interp(levels, held, np.arange(len(held)))  # one look-up for all rows
+        below = np.minimum(place.astype(np.int64), last - 1)
+        part = place - below
+        return np.asarray(self.values[:, below] * (1 - part) + self.values[:, below + 1] * part)
 
     def probability_below(self, log_return: float) -> FloatArray:
         """Probability that the log return is lower, `(H,)`, within the outermost levels."""
-        return np.array([np.interp(log_return, row, self.levels) for row in self.values])
+        held, values = self.levels, self.values
+        rows = np.arange(len(values))
+        above = np.clip((values <= log_return).sum(1), 1, len(held) - 1)
+        left, right = values[rows, above - 1], values[rows, above]
+        width = np.where(right > left, right - left, 1.0)
+        part = np.clip((log_return - left) / width, 0.0, 1.0)
+        return np.asarray(held[above - 1] * (1 - part) + held[above] * part)
 
     @property
     def p_up(self) -> FloatArray:

@@ -1,6 +1,7 @@
 """Risk, record and back-test: what is asked of a coin's past."""
 
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor, wait
 from dataclasses import asdict
 
 from models.core.capability import Run
@@ -9,7 +10,7 @@ from models.crypto.backtest import Backtest, walk_forward
 from models.crypto.candles import STEP_MS, Candles
 from models.crypto.finder import Finder
 from models.crypto.ledger import Ledger
-from models.crypto.predict import ageing
+from models.crypto.remarks import ageing
 from models.crypto.reports import (
     BacktestRequest,
     BacktestResult,
@@ -28,6 +29,8 @@ from models.crypto.risk import Risk, risk
 from models.crypto.schema import Bar, Interval, Provenance
 from models.crypto.scorekeeper import Scorekeeper
 from models.crypto.sources.market import Found
+
+POLL_S = 0.1
 
 
 class Questions:
@@ -86,7 +89,10 @@ class Questions:
             run.check()
             run.progress(min(1.0, fraction), "walk forward")
 
-        made = walk_forward(
+        # A fit may take a second: the caller need not wait for it, the thread ends with its next tick.
+        thread = ThreadPoolExecutor(1, thread_name_prefix="crypto-backtest")
+        walking = thread.submit(
+            walk_forward,
             candles,
             request.models,
             start_ms=start_ms,
@@ -96,6 +102,10 @@ class Questions:
             market=btc,
             tick=tick,
         )
+        thread.shutdown(wait=False)
+        while not wait((walking,), POLL_S).done:
+            run.check()
+        made = walking.result()
         return _backtest_result(made, request.interval, found)
 
     def _candles(

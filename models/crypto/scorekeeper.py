@@ -10,6 +10,7 @@ from models.core.errors import CapabilityError, StorageFull
 from models.crypto.candles import Interval
 from models.crypto.conformal import ConformalState, update
 from models.crypto.forecast import Forecaster, ForecastQuery
+from models.crypto.gate import judge
 from models.crypto.ledger import Ledger, NewForecast
 from models.crypto.odds import Warp, warp_of
 from models.crypto.schema import Record
@@ -19,6 +20,8 @@ from models.crypto.sources.bars import Series
 Key = tuple[str, Interval, str, str]
 """Coin, interval, market and owner."""
 MIN_YARDSTICK_BARS = 500
+LAGS: dict[Interval, int] = {"1h": 24, "1d": 7}
+"""Origins in a row whose steps overlap, at the usual horizons."""
 EMPTY = Record(n=0, forecasts=0, missing_truth=0)
 
 logger = logging.getLogger(__name__)
@@ -37,6 +40,7 @@ class Scorekeeper:
         self._lock = threading.Lock()
         self._seen: dict[tuple[Key, str], int] = {}
         self._records: dict[tuple[Key, str], Record] = {}
+        self._harms: dict[tuple[Key, str, str], str | None] = {}
         self._states: dict[Key, list[tuple[ConformalState, ConformalState]]] = {}
 
     def write(self, forecasts: Sequence[NewForecast]) -> None:
@@ -54,6 +58,15 @@ class Scorekeeper:
             found = self._ledger.record(*key, model)
             self._records[(key, model)] = found
         return found
+
+    def harm(self, key: Key, model: str, weights: str) -> str | None:
+        """Why a model must not answer: on its own record it lost to a random walk, beyond doubt."""
+        place = (key, model, weights)
+        if place not in self._harms:
+            losses = self._ledger.losses(*key, model, weights)
+            verdict = judge(losses[:, 1], losses[:, 0], lags=LAGS[key[1]])
+            self._harms[place] = verdict.why if verdict.admitted else None
+        return self._harms[place]
 
     def warp(self, key: Key, steps: int) -> Warp | None:
         """How the intervals of a coin are widened or narrowed."""
@@ -113,6 +126,8 @@ class Scorekeeper:
             changed = [(step, state) for step in moved for state in states[step - 1]]
             self._ledger.calibrate(scored[0][0], changed)
         self._states.pop(key, None)
+        for each in [harm for harm in self._harms if harm[0] == key]:
+            self._harms.pop(each)
         for place in [each for each in self._records if each[0] == key]:
             self._records.pop(place)
 

@@ -129,13 +129,13 @@ def hdr10_planes(light: Floats) -> list[NDArray[np.generic]]:
 
 
 def _weighted(red: Floats, green: Floats, blue: Floats) -> Floats:
-    return LUMA_2020[0] * red + LUMA_2020[1] * green + LUMA_2020[2] * blue
+    return np.asarray(LUMA_2020[0] * red + LUMA_2020[1] * green + LUMA_2020[2] * blue, np.float32)
 
 
 def _halved(plane: Floats) -> Floats:
     """Means of two by two."""
     rows = plane[::2] + plane[1::2]
-    return (rows[:, ::2] + rows[:, 1::2]) * np.float32(0.25)
+    return np.asarray((rows[:, ::2] + rows[:, 1::2]) * np.float32(0.25), np.float32)
 
 
 def _bytes(band: Band) -> NDArray[np.uint8]:

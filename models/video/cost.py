@@ -27,11 +27,11 @@ TRACED_PIXELS: Final = 2048 * 2048
 BLUR_SAMPLES: Final = 4
 """Moments of a frame that motion blur averages."""
 
-VIEW_COUNT: Final = 64
-VIEW_PX: Final = 192
+VIEW_COUNT: Final = 56
+VIEW_PX: Final = 320
 FIT_S: Final = 45.0
-FIELD_S_PER_PIXEL: Final = 3.0e-7
-FIELD_S_PER_FRAME: Final = 0.02
+FIELD_S_PER_PIXEL: Final = 3.1e-7
+FIELD_S_PER_FRAME: Final = 0.3
 
 MAX_COMPUTE_S: Final = 24 * 3600.0
 
@@ -126,7 +126,7 @@ def costs(request: VideoRequest, engine: EngineName, native: Size) -> tuple[floa
     blur = BLUR_SAMPLES if getattr(request.camera, "shutter_deg", 0) else 1
     if engine == "path-trace":
         return START_S, blur * trace_s(native, request.quality)
-    views_s = VIEW_COUNT * trace_s(Size(VIEW_PX, VIEW_PX), "standard")
+    views_s = VIEW_COUNT * trace_s(Size(VIEW_PX, VIEW_PX), "draft")
     return (
         START_S + views_s + FIT_S,
         blur * (FIELD_S_PER_FRAME + FIELD_S_PER_PIXEL * native.pixels),

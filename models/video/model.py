@@ -27,7 +27,7 @@ from models.video.schema import (
     engine_cards,
 )
 from models.video.setting import Setting
-from models.video.studio import Stopwatch, Studio, VideoOptions, path_of
+from models.video.studio import FIELDS, Stopwatch, Studio, VideoOptions, path_of
 from models.video.workplace import folder_name, sweep, workplace
 
 VERSION: Final = "1.0"
@@ -47,7 +47,8 @@ class VideoModel:
         self._studio = Studio(setup, self._options)
         self._clips = setup.cache_dir / "clips"
         self._maker = Maker(setup, self._options, self._clips)
-        sweep(self._clips)
+        for folder in (self._clips, setup.cache_dir / FIELDS):
+            sweep(folder)
 
     def cards(self) -> tuple[ModelCard, ...]:
         """The engines that film scenes, and the models of those that make up what is seen."""
@@ -120,7 +121,9 @@ class VideoModel:
         run: Run,
     ) -> VideoResult:
         watch = Stopwatch()
-        native = native_size(request, told.engine)
+        engine = told.engine
+        assert engine in ("nerf", "path-trace")  # noqa: S101  # the others make no use of paths
+        native = native_size(request, engine)
         shot = Shot(
             encoder, native, request.size, request.rate, request.frames, request.hdr == "hdr10"
         )
@@ -130,7 +133,7 @@ class VideoModel:
         stream = Stream(reel, shelf, request)
         for number in range(reel.closed):
             stream.add(number)
-        footage = self._studio.engine(told.engine).prepare(request, setting, run)
+        footage = self._studio.engine(engine).prepare(request, setting, run)
         watch.lap("prepare")
         near_far = _depth_range(setting)
         source = source_of(

@@ -80,12 +80,7 @@ class VideoRequest(Value):
 
     @model_validator(mode="after")
     def _fits_together(self) -> Self:
-        if self.generator is not None:
-            self._can_be_generated(self.generator)
-        elif self._generated_fields():
-            raise ValueError(f"{self._generated_fields()[0]} needs engine diffusion or runway")
-        elif not self.prompt.strip() and self.scene is None:
-            raise ValueError("give a prompt, or a scene")
+        self._engine_knows_the_fields()
         if self.width * self.height > MAX_PIXELS:
             raise ValueError(f"a frame may have {MAX_PIXELS:,} pixels, 8K")
         if self.container is not None and self.container not in CONTAINERS[self.codec]:
@@ -101,6 +96,14 @@ class VideoRequest(Value):
         if self.frames > MAX_FRAMES:
             raise ValueError(f"a clip may have {MAX_FRAMES} frames, this has {self.frames}")
         return self
+
+    def _engine_knows_the_fields(self) -> None:
+        if self.generator is not None:
+            self._can_be_generated(self.generator)
+        elif given := self._generated_fields():
+            raise ValueError(f"{given[0]} needs engine diffusion or runway")
+        elif not self.prompt.strip() and self.scene is None:
+            raise ValueError("give a prompt, or a scene")
 
     def _can_be_generated(self, engine: GeneratorName) -> None:
         if not self.prompt.strip() and self.image is None:

@@ -32,7 +32,8 @@ class Setting:
         subject: What flights go around.
         boxes: Lower and upper corners of the objects, `(N, 2, 3)` metres.
         seed: Of all random numbers.
-        folder: Keeps what can be used again.
+        folder: Keeps what belongs to the clip.
+        fields: Keeps fields, which serve other clips of the scene as well.
     """
 
     scene: Scene
@@ -41,15 +42,19 @@ class Setting:
     boxes: Array
     seed: int
     folder: Path
+    fields: Path
 
 
-def set_up(scene: Scene, style: Style, size: Size, seed: int, folder: Path) -> Setting:
-    """A scene with room for the camera on all sides."""
+def set_up(
+    scene: Scene, style: Style, size: Size, seed: int, folder: Path, fields: Path | None = None
+) -> Setting:
+    """A scene with room for the camera on all sides; `fields` is in `folder` unless it is given."""
     dressed = style.dressed(scene)
     parts = [part.triangles.positions for part in pieces(dressed, accents=style.accents)]
     points = np.concatenate(parts)  # (N, 3)
     boxes = np.array([(part.min(0), part.max(0)) for part in parts], float)
-    return Setting(scene, style, _subject(dressed.camera, points, size), boxes, seed, folder)
+    subject = _subject(dressed.camera, points, size)
+    return Setting(scene, style, subject, boxes, seed, folder, fields or folder / "fields")
 
 
 def check_clear(path: CameraPath, setting: Setting) -> None:

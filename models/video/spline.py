@@ -67,9 +67,9 @@ def monotone(times: Array, values: Array, at: Array) -> Array:
         left, right = slopes[:-1], slopes[1:]
         weight = (2 * widths[1:] + widths[:-1], widths[1:] + 2 * widths[:-1])
         same = left * right > 0
-        harmonic = (weight[0] + weight[1]) / (
-            weight[0] / np.where(same, left, 1) + weight[1] / np.where(same, right, 1)
-        )
+        # The weighted harmonic mean, as a product: slopes may be too small to divide by.
+        divisor = np.where(same, weight[0] * right + weight[1] * left, 1)
+        harmonic = (weight[0] + weight[1]) * left * right / divisor
         tangents[1:-1] = np.where(same, harmonic, 0)
     at = np.clip(at, times[0], times[-1])
     index = np.clip(np.searchsorted(times, at, "right") - 1, 0, len(widths) - 1)

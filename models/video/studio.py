@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from models.image.scene import SceneDiffusion
 
 SCENE_FILE = "scene.json"
+FIELDS = "fields"
+"""Folder of what fits of scenes gave."""
 
 
 class VideoOptions(Value):
@@ -70,7 +72,8 @@ class Studio:
             scene = self._composed(request.prompt, seed)
             write_atomically(kept, scene.model_dump_json().encode())
         run.check()
-        return set_up(scene, style_named(request.style), request.size, seed, folder)
+        style, fields = style_named(request.style), self._setup.cache_dir / FIELDS
+        return set_up(scene, style, request.size, seed, folder, fields)
 
     def engine(self, name: EngineName) -> Engine:
         """An engine, ready to prepare scenes."""
@@ -79,9 +82,10 @@ class Studio:
         return self._engines[name]
 
     def _built(self, name: EngineName) -> Engine:
-        from models.video.pathtrace import PathTracer  # noqa: PLC0415  # loads the renderer
+        from models.video.fieldwork import FieldEngine  # noqa: PLC0415  # loads the renderer
+        from models.video.pathtrace import PathTracer  # noqa: PLC0415  # the same
 
-        return PathTracer(self._tracer())
+        return FieldEngine(self._tracer()) if name == "nerf" else PathTracer(self._tracer())
 
     def _tracer(self) -> "Renderer":
         if self._renderer is None:

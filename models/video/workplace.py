@@ -3,6 +3,7 @@
 import fcntl
 import hashlib
 import json
+import os
 import shutil
 import time
 from collections.abc import Iterator, Mapping
@@ -45,6 +46,7 @@ def workplace(root: Path, name: str, run: Run) -> Iterator[Path]:
                 continue
             break
         make_folder(root / name)
+        os.utime(root / name)  # still wanted: see sweep
         yield root / name
 
 

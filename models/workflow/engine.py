@@ -32,6 +32,7 @@ from models.workflow.checkpoints import (
     configuration,
     hand_over,
     hand_over_one,
+    hasten_takeovers,
     payload_of,
     refuse_pickles,
 )
@@ -106,7 +107,7 @@ class DurableEngine:
         self._memo = SqlMemo(self._database)
         self._dispatcher = Dispatcher(self._database, post)
         self._registry = Registry(self._database, self._lease.epoch)
-        self._intake = Intake(self._begin)
+        self._intake = Intake(self._begin, lambda: self._registry.is_busy)
         self._active: set[str] = set()
         self._idle: frozenset[str] = frozenset()
         self._background: list[asyncio.Task[None]] = []
@@ -127,6 +128,7 @@ class DurableEngine:
         self._dbos = DBOS(
             config=configuration(self._database, self._checkpoints, self._lease.executor_id)
         )
+        hasten_takeovers(self._dbos)
 
         async def dag(payload: dict[str, Any]) -> dict[str, JsonValue]:
             return await self._execute(payload)

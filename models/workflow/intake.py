@@ -11,6 +11,8 @@ from models.workflow.registry import Registered
 logger = logging.getLogger(__name__)
 
 PAUSE_S: Final = 1.0
+POLL_S: Final = 0.01
+GIVE_WAY_S: Final = 0.2  # what was accepted begins all the same
 
 
 class Intake:
@@ -18,10 +20,14 @@ class Intake:
 
     Args:
         begin: Begins one; a second time, it does nothing.
+        is_busy: Whether somebody waits to be accepted, which goes first for a moment.
     """
 
-    def __init__(self, begin: Callable[[Registered], Awaitable[None]]) -> None:
+    def __init__(
+        self, begin: Callable[[Registered], Awaitable[None]], is_busy: Callable[[], bool]
+    ) -> None:
         self._begin = begin
+        self._is_busy = is_busy
         self._waiting: dict[str, Registered] = {}
         self._beginning: set[str] = set()
         self._order: asyncio.PriorityQueue[tuple[int, int, str]] = asyncio.PriorityQueue()
@@ -52,10 +58,17 @@ class Intake:
         finally:
             self._beginning.discard(run.run_id)
 
+    async def _give_way(self) -> None:
+        for _ in range(int(GIVE_WAY_S / POLL_S)):
+            if not self._is_busy():
+                return
+            await asyncio.sleep(POLL_S)
+
     async def drain(self) -> None:
         """Begin what comes, for ever; several may do so side by side."""
         while True:
             _, _, run_id = await self._order.get()
+            await self._give_way()
             run = self._waiting.get(run_id)
             if run is None:
                 continue  # somebody could not wait

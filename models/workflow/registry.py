@@ -4,6 +4,7 @@ A run is durable once it stands here; the store of checkpoints learns of it afte
 waits for the disk at the same time shares one commit.
 """
 
+import asyncio
 import base64
 import contextlib
 import json
@@ -11,6 +12,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any, Final
 
 import sqlalchemy as sa
@@ -19,7 +21,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 from models.core.errors import InvalidInput
 from models.workflow.calls import Payload
 from models.workflow.contract import Page, Query, RunSummary, State
-from models.workflow.database import Database, events, executors, runs
+from models.workflow.database import MAX_BATCH, Database, events, executors, runs
 from models.workflow.events import ENDINGS
 
 FORGOTTEN_S: Final = 5.0  # after it, a run that its own executor has not begun was let go of
@@ -57,11 +59,53 @@ class Registry:
     def __init__(self, database: Database, epoch: int) -> None:
         self._database = database
         self._epoch = epoch
+        self._entering: list[tuple[Registered, asyncio.Future[str | None]]] = []
+        self._writer: asyncio.Task[None] | None = None
+
+    @property
+    def is_busy(self) -> bool:
+        """Whether somebody waits to be accepted."""
+        return self._writer is not None and not self._writer.done()
 
     async def enter(self, run: Registered) -> str | None:
         """Accept a run durably; the digest of the run that has this name already, if one has."""
+        done: asyncio.Future[str | None] = asyncio.get_running_loop().create_future()
+        self._entering.append((run, done))
+        if self._writer is None or self._writer.done():
+            self._writer = asyncio.create_task(self._enter_all())
+        return await done
+
+    async def _enter_all(self) -> None:
+        while self._entering:
+            batch, self._entering = self._entering[:MAX_BATCH], self._entering[MAX_BATCH:]
+            arrived = [run for run, _ in batch]
+            try:
+                known = await self._database.write(partial(self._insert, arrived))
+            except Exception as error:  # noqa: BLE001 - it belongs to those who wait
+                for _, done in batch:
+                    if not done.done():
+                        done.set_exception(error)
+                continue
+            for (_, done), found in zip(batch, known, strict=True):
+                if not done.done():
+                    done.set_result(found)
+
+    def _insert(self, arrived: Sequence[Registered], connection: sa.Connection) -> list[str | None]:
+        dialect: Any = postgresql if self._database.is_postgres else sqlite
+        insert = dialect.insert(runs).on_conflict_do_nothing().returning(runs.c.run_id)
+        rows = [self._row(run) for run in arrived]
+        fresh = set(connection.execute(insert, rows).scalars())
+        names = [run.run_id for run in arrived]
+        first = {name: names.index(name) for name in fresh}
+        if len(first) == len(names):
+            return [None] * len(names)
+        wanted = sa.select(runs.c.run_id, runs.c.digest).where(runs.c.run_id.in_(names))
+        digests = {row.run_id: row.digest for row in connection.execute(wanted)}
+        return [None if first.get(name) == n else digests[name] for n, name in enumerate(names)]
+
+    def _row(self, run: Registered) -> dict[str, Any]:
         assert run.payload is not None  # noqa: S101 - it has not begun
-        row = {
+        return {
             "run_id": run.run_id,
             "owner": run.owner,
             "name": run.name,
@@ -70,17 +114,6 @@ class Registry:
             "epoch": self._epoch,
             "payload": run.payload.model_dump_json(),
         }
-        dialect: Any = postgresql if self._database.is_postgres else sqlite
-        insert = dialect.insert(runs).on_conflict_do_nothing().returning(runs.c.run_id)
-        known = sa.select(runs.c.digest).where(runs.c.run_id == run.run_id)
-
-        def work(connection: sa.Connection) -> str | None:
-            if connection.execute(insert, row).scalar() is not None:
-                return None
-            found: str = connection.execute(known).scalar_one()
-            return found
-
-        return await self._database.write(work)
 
     async def begun(self, run_id: str) -> None:
         """Note that the store of checkpoints has a run."""

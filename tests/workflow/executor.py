@@ -24,7 +24,7 @@ from models.workflow.leases import LeaseTimes
 from models.workflow.options import EngineOptions
 from models.workflow.spec import Spec
 
-TIMES = LeaseTimes(lease_s=1.0, heartbeat_s=0.2)
+TIMES = LeaseTimes(lease_s=2.0, heartbeat_s=0.3)
 LOST = 70
 
 

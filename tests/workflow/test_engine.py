@@ -98,6 +98,14 @@ async def test_the_same_run_is_accepted_once(engine: Started) -> None:
         await engine.submit("r", SPEC | {"name": "other"})
 
 
+async def test_of_equal_requests_at_once_one_is_accepted(engine: Started) -> None:
+    created = await asyncio.gather(*(engine.submit("r", SPEC) for _ in range(8)))
+
+    assert sorted(created) == [False] * 7 + [True]
+    await engine.ended("r")
+    assert sorted(engine.steps.calls) == ["r:a:0", "r:b:0"]
+
+
 async def test_events_are_numbered_and_can_be_resumed(engine: Started) -> None:
     await engine.submit("r", SPEC)
 

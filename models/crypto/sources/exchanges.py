@@ -175,7 +175,7 @@ class Exchange:
         if isinstance(error, self._errors.RequestTimeout):
             return SourceFailure(f"{self.name} did not answer in time", host_is_down=True)
         after_s = parse_retry_after(self._header("Retry-After"))
-        detail = f"{self.name} is not reachable: {shown(text)}"
+        detail = f"{self.name} is not reachable ({type(error).__name__})"
         return SourceFailure(detail, host_is_down=True, retry_after_s=after_s)
 
     def _banned(self) -> SourceFailure:

@@ -199,7 +199,7 @@ class Market:
             async with asyncio.timeout(wait_s):
                 rows = await self._rows(source, want, earlier)
         except TimeoutError as error:
-            self._breaker.failed(source.name, "it did not answer in time")
+            self._breaker.failed(source.name, "did not answer in time")
             raise SourceFailure(f"no answer within {wait_s:.1f} s") from error
         except SourceFailure as failure:
             if failure.host_is_down:
@@ -226,7 +226,7 @@ class Market:
         return await source.fetch(want.symbol, want.interval, bars)
 
     def _own_file(self, want: Want) -> Found | None:
-        path = candle_file(self._folder, want.symbol, want.interval) if self._folder else None
+        path = self._file_of(want.symbol, want.interval)
         if path is None:
             return None
         try:
@@ -237,11 +237,17 @@ class Market:
         series = Series("files", want.symbol, want.interval, rows, path.stat().st_mtime)
         return self._found("files", series, ())
 
+    def _file_of(self, symbol: str, interval: Interval) -> Path | None:
+        return candle_file(self._folder, symbol, interval) if self._folder else None
+
     def _is_fresh(self, series: Series) -> bool:
         newest = last_closed_open_ms(series.interval, 1000 * self._clock())
         if series.synthetic and self._clock() - series.fetched_at_s > RETRY_S:
             return False
-        if series.venue == "files" or series.last_open_ms >= newest:
+        if series.venue == "files":
+            path = self._file_of(series.symbol, series.interval)
+            return path is not None and path.stat().st_mtime == series.fetched_at_s
+        if series.last_open_ms >= newest:
             return True
         late = newest - series.last_open_ms <= STEP_MS[series.interval]
         return late and self._clock() - series.fetched_at_s < FRESH_S

@@ -1,6 +1,7 @@
 """Talks to Runway's API: make a task, ask for it, cancel it, fetch what it made."""
 
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any, Final, Literal, TypeAlias
 from urllib.parse import urlsplit
@@ -152,10 +153,8 @@ class Provider:
     def _refused(self, reply: Reply) -> CapabilityError:
         """The provider's error in our terms; of its words only those about the request."""
         said = ""
-        try:
+        with suppress(UpstreamUnavailable, AttributeError):  # from something before the API
             said = self._hidden(str(reply.json().get("error", "")))
-        except (UpstreamUnavailable, AttributeError):
-            pass  # not every refusal comes from the API itself
         status = reply.status
         if status in (401, 403):
             return ModelUnavailable("the provider refuses the key; check runway_api_key")

@@ -1,6 +1,7 @@
 """Camera paths: what is accepted, how they bend, and what presets expand to."""
 
 import math
+from pathlib import Path
 from typing import Any, get_args
 
 import numpy as np
@@ -138,7 +139,7 @@ def test_paths_that_make_no_sense_are_refused(wrong: dict[str, Any]) -> None:
 
 def test_a_camera_inside_an_object_or_the_ground_is_refused() -> None:
     scene = Scene(objects=(SceneObject(shape="cube", color="#ff0000", size_m=1.0),))
-    setting = set_up(scene, style_named("photo"), Size(64, 64), 0, None)  # type: ignore[arg-type]
+    setting = set_up(scene, style_named("photo"), Size(64, 64), 0, Path("unused"))
 
     check_clear(path(key(0, (3, 0, 1))), setting)
     for inside in ((0, 0, 0.3), (3, 0, -0.1)):

@@ -12,7 +12,7 @@ from models.core.errors import Cancelled, InvalidInput, UpstreamUnavailable
 from models.crypto.model import CryptoModel
 from models.crypto.reports import CoinsRequest, ScorecardRequest, ScorecardResult
 from models.crypto.schema import Prediction, PredictRequest, PredictResult, Refused
-from tests.unit.crypto.conftest import HOUR_MS, NOW_S, Gaussian, bars
+from tests.unit.crypto.service.conftest import HOUR_MS, NOW_S, Gaussian, bars
 
 Build = Callable[..., CryptoModel]
 
@@ -149,13 +149,13 @@ def test_the_record_survives_a_restart_and_stands_in_every_answer(
     build: Build, now: list[float]
 ) -> None:
     first = build()
-    for _ in range(30):
+    for _ in range(12):
         one(first, symbol="BTC", horizon_steps=2)
         now[0] += 3600
     first.close()
     answer = one(build(), symbol="BTC", horizon_steps=2)
 
-    assert answer.record.n >= 57
+    assert answer.record.n >= 21
     assert answer.record.coverage_80 is not None
     assert answer.calibration == "adapted to the record"
 
