@@ -1,5 +1,6 @@
 """Words or a picture become latents: the long part, step by step."""
 
+import importlib
 import inspect
 from typing import Any
 
@@ -60,6 +61,8 @@ def denoise(
         "output_type": "latent",
         "callback_on_step_end": follow,
     }
+    if type(pipeline).__name__ == "WanImageToVideoPipeline":
+        wished |= _words_of_wan(pipeline, request)
     known = {name: value for name, value in wished.items() if name in takes and value is not None}
     run.check()
     try:
@@ -68,3 +71,21 @@ def denoise(
     except ValueError as error:  # how pipelines refuse what they are asked for
         raise InvalidInput(f"the model's pipeline refuses this: {error}") from error
     return made
+
+
+def _words_of_wan(pipeline: Pipeline, request: VideoRequest) -> dict[str, Any]:
+    """The words as the pipeline for text encodes them: that for pictures wants ftfy installed."""
+    library: Any = importlib.import_module("diffusers")
+    words = library.WanPipeline(
+        tokenizer=pipeline.tokenizer,
+        text_encoder=pipeline.text_encoder,
+        vae=pipeline.vae,
+        scheduler=pipeline.scheduler,
+    )
+    wanted, unwanted = words.encode_prompt(request.prompt, request.negative_prompt)
+    return {
+        "prompt": None,
+        "negative_prompt": None,
+        "prompt_embeds": wanted,
+        "negative_prompt_embeds": unwanted,
+    }

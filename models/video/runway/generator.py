@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 from PIL import ImageOps
 
 from models.core.capability import ModelCard, Run, Setup
-from models.core.errors import InvalidInput, ModelUnavailable
+from models.core.errors import InvalidInput, ModelUnavailable, UpstreamUnavailable
 from models.image.sources import read_source
 from models.media.size import Size
 from models.video.generator import Plan, Take
@@ -76,7 +76,11 @@ class RunwayGenerator:
         kind = "text_to_video" if request.image is None else "image_to_video"
         errand = waiting.Errand(self._connected(), self._options, folder)
         path, spent = errand.fetch(kind, body, run)
-        player = playing.Player(path)
+        try:
+            player = playing.Player(path)
+        except UpstreamUnavailable:
+            self.forget(folder)
+            raise
         notes = []
         if not MODELS[plan.model].seeded:
             notes.append(f"{plan.model} takes no seed: another clip will look different")
