@@ -7,6 +7,7 @@ import logging
 import threading
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from fractions import Fraction
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -77,7 +78,7 @@ class Runway(ThreadingHTTPServer):
         self.seen: list[Seen] = []
         self.states: list[dict[str, Any] | int] = [self.succeeded]
         self.refusal: tuple[int, dict[str, Any], dict[str, str]] | None = None
-        self.file_status = 200
+        self.file_status, self.file_wait_s = 200, 0.0
 
     @property
     def url(self) -> str:
@@ -118,6 +119,7 @@ class Handler(BaseHTTPRequestHandler):
     def do_GET(self) -> None:
         self._note()
         if self.path == "/files/clip.mp4":
+            time.sleep(self.server.file_wait_s)
             content = self.server.clip if self.server.file_status == 200 else b""
             self._bytes(self.server.file_status, content, "video/mp4")
             return
@@ -134,6 +136,12 @@ class Handler(BaseHTTPRequestHandler):
 
     def _bytes(
         self, status: int, content: bytes, kind: str, headers: dict[str, str] | None = None
+    ) -> None:
+        with suppress(ConnectionError):  # a client that gave up, as some tests want
+            self._written(status, content, kind, headers)
+
+    def _written(
+        self, status: int, content: bytes, kind: str, headers: dict[str, str] | None
     ) -> None:
         self.send_response(status)
         fixed = {"Content-Type": kind, "Content-Length": str(len(content))}
@@ -307,6 +315,25 @@ def test_who_leaves_cancels_the_task(runway: Runway, tmp_path: Path) -> None:
     assert time.monotonic() - at[0] < 1
     assert runway.count("DELETE", f"/v1/tasks/{TASK}") == 1
     assert kept_notes(tmp_path) == []
+
+
+def test_who_leaves_while_the_file_comes_finds_it_again(runway: Runway, tmp_path: Path) -> None:
+    runway.file_wait_s = 1.5
+    stages: list[str] = []
+    run = Run(
+        progress=lambda _share, stage: stages.append(stage),
+        cancelled=lambda: "fetching the clip" in stages,
+    )
+    started = time.monotonic()
+    with pytest.raises(Cancelled):
+        made(model_in(tmp_path, runway), run)
+    stopped_s = time.monotonic() - started
+    runway.file_wait_s = 0.0
+    made(model_in(tmp_path, runway))
+
+    assert stopped_s < 1.5
+    assert runway.count("POST", "/v1/text_to_video") == 1
+    assert runway.count("DELETE", f"/v1/tasks/{TASK}") == 0
 
 
 def test_a_task_is_found_again_and_not_paid_twice(runway: Runway, tmp_path: Path) -> None:

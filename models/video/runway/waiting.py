@@ -5,6 +5,7 @@ import logging
 import random
 import time
 from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor, wait
 from pathlib import Path
 from typing import Any, Final
 
@@ -83,7 +84,7 @@ class Errand:
             raise UpstreamUnavailable("the provider finished the clip and gave no link to it")
         run.progress(0.95, "fetching the clip")
         # Links end within a day or two: the file is copied before anything else is done with it.
-        content = self._provider.fetch(status.url)
+        content = _fetched(self._provider, status.url, run)
         with full_disk_is_named(FULL):
             write_atomically(self._clip, content)
         return self._clip, status.credits
@@ -148,6 +149,19 @@ class Errand:
             return None, None
         note = json.loads(self._note.read_bytes())
         return note["task"], note["credits"]
+
+
+def _fetched(provider: Provider, url: str, run: Run) -> bytes:
+    """The file; who leaves is not kept waiting for it, and finds it again: it is paid."""
+    pool = ThreadPoolExecutor(1, thread_name_prefix="runway")
+    try:
+        pending = pool.submit(provider.fetch, url)
+        while not pending.done():
+            run.check()
+            wait([pending], LOOK_S)
+        return pending.result()
+    finally:
+        pool.shutdown(wait=False)
 
 
 def _ending(status: Status) -> CapabilityError:
