@@ -33,7 +33,7 @@ ROUTE: Final = "/v1/videos"
 FORMS: Final = frozenset({ROUTE})
 NAME: Final = "openai.video"
 PREFIX: Final = "video_"
-MODELS: Final = {"auto": "auto", "nerf": "nerf", "path-trace": "path-trace"}
+MODELS: Final = {name: name for name in ("auto", "nerf", "path-trace", "diffusion", "runway")}
 STATUS: Final = {
     "pending": "queued",
     "running": "in_progress",
@@ -316,7 +316,8 @@ async def _read(request: Request) -> CreateVideo:
         name = str(part.get_param("name", "", "content-disposition"))
         if part.get_filename() is not None:
             raise InvalidInput(
-                f"{name} is a file: no engine here begins with a picture; leave it out"
+                f"{name} is a file: a clip that begins with a picture is asked for by the field "
+                "image of /api/v1/generate/video"
             )
         content = part.get_payload(decode=True)
         fields[name] = content.decode("utf-8", "replace") if isinstance(content, bytes) else ""

@@ -10,7 +10,7 @@ from models.core.errors import TooLarge
 from models.image.schema import Quality
 from models.media.size import Size
 from models.video.path import CameraPath
-from models.video.schema import EngineName, Estimate, VideoRequest
+from models.video.schema import EngineName, Estimate, GeneratorName, VideoRequest
 
 TRACE_S_PER_PIXEL: Final = 3.2e-6
 TRACE_S_PER_SAMPLE: Final = 2.1e-6
@@ -62,6 +62,8 @@ def estimate(request: VideoRequest) -> Estimate:
     Raises:
         TooLarge: More than a day of one core, or the engine cannot compute such frames.
     """
+    if request.generator is not None:
+        return _unknown(request, request.generator)
     engine, why = choose(request)
     native = native_size(request, engine)
     setup_s, frame_s = costs(request, engine, native)
@@ -87,9 +89,24 @@ def estimate(request: VideoRequest) -> Estimate:
     )
 
 
+def _unknown(request: VideoRequest, engine: GeneratorName) -> Estimate:
+    """Of an engine whose time follows from a model that is not loaded, or is elsewhere."""
+    return Estimate(
+        engine=engine,
+        why="as asked",
+        frames=request.frames,
+        native_resolution=None,
+        compute_s=None,
+        time_s=None,
+        first_segment_s=None,
+        disk_bytes=round(4 * PRORES_BYTES_PER_PIXEL * request.size.pixels * request.frames),
+        cost_usd=None if engine == "runway" else 0.0,
+    )
+
+
 def choose(request: VideoRequest) -> tuple[EngineName, str]:
     """The engine and the reason for it."""
-    if request.engine != "auto":
+    if request.engine in ("nerf", "path-trace"):
         return request.engine, "as asked"
     if request.hdr == "hdr10":
         return "path-trace", "HDR10 needs scene-linear light"

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Final
 
 from models.core.capability import ModelCard, Run, Setup
+from models.core.errors import InvalidInput
 from models.core.seeds import SEED_LIMIT, derive, draw_seed
 from models.media.codecs import Encoder, choose_encoder
 from models.media.reel import Reel, Shot
@@ -13,6 +14,7 @@ from models.video import chart
 from models.video.backend import Footage
 from models.video.cost import estimate, native_size
 from models.video.filming import source_of
+from models.video.making import Maker
 from models.video.path import CameraPath
 from models.video.release import Shelf, Stream, provenance_of, release
 from models.video.schema import (
@@ -44,15 +46,18 @@ class VideoModel:
         self._setup = setup
         self._studio = Studio(setup, self._options)
         self._clips = setup.cache_dir / "clips"
+        self._maker = Maker(setup, self._options, self._clips)
         for folder in (self._clips, setup.cache_dir / FIELDS):
             sweep(folder)
 
     def cards(self) -> tuple[ModelCard, ...]:
-        """The engines."""
-        return tuple(
+        """The engines that film scenes, and the models of those that make up what is seen."""
+        films = tuple(
             ModelCard(name=card.name, version=VERSION, device=self._setup.device)
             for card in engine_cards()
+            if card.name in ("nerf", "path-trace")
         )
+        return films + self._maker.cards()
 
     def run(self, request: VideoRequest | PathRequest, run: Run) -> VideoResult | PathResult:
         """Film a request, or only show the path that it would take.
@@ -66,6 +71,11 @@ class VideoModel:
         run.check()
         video = request.video if isinstance(request, PathRequest) else request
         seed = _seed_of(video, run)
+        if video.generator is not None:
+            if isinstance(request, PathRequest):
+                raise InvalidInput(f"engine {video.generator} has no camera, and so no path")
+            hardware = self._may_use_hardware()
+            return self._maker.film(video, video.generator, seed, run, hardware=hardware)
         told = estimate(video)
         encoder = choose_encoder(
             video.codec, video.size, video.hdr, hardware=self._may_use_hardware()
@@ -111,7 +121,9 @@ class VideoModel:
         run: Run,
     ) -> VideoResult:
         watch = Stopwatch()
-        native = native_size(request, told.engine)
+        engine = told.engine
+        assert engine in ("nerf", "path-trace")  # noqa: S101  # the others make no use of paths
+        native = native_size(request, engine)
         shot = Shot(
             encoder, native, request.size, request.rate, request.frames, request.hdr == "hdr10"
         )
@@ -121,7 +133,7 @@ class VideoModel:
         stream = Stream(reel, shelf, request)
         for number in range(reel.closed):
             stream.add(number)
-        footage = self._studio.engine(told.engine).prepare(request, setting, run)
+        footage = self._studio.engine(engine).prepare(request, setting, run)
         watch.lap("prepare")
         near_far = _depth_range(setting)
         source = source_of(

@@ -102,23 +102,32 @@ def release(
     setting: Setting,
 ) -> tuple[VideoAssets, Sprites]:
     """Put the file together and keep everything that a caller gets."""
-    name = f"orrery-{setting.seed}"
     target = setting.folder / f"clip.{request.file}"
+    assets, sprites = keep_clip(request, reel, stream, shelf, target, setting.seed)
+    plain = path.model_dump_json(exclude_defaults=True).encode()
+    foreign = to_nerfstudio(path, Size(request.width, request.height)).model_dump_json().encode()
+    drawn = chart.draw_path(path, setting.boxes)
+    flown = {
+        "camera_path": shelf.keep(plain, JSON, "camera_path.json"),
+        "camera_path_nerfstudio": shelf.keep(foreign, JSON, "camera_path_nerfstudio.json"),
+        "path_chart": shelf.keep(drawn, chart.MEDIA_TYPE, f"orrery-{setting.seed}-path.png"),
+    }
+    return assets.model_copy(update=flown), sprites
+
+
+def keep_clip(
+    request: VideoRequest, reel: Reel, stream: Stream, shelf: Shelf, target: Path, seed: int
+) -> tuple[VideoAssets, Sprites]:
+    """Put the file together and keep it with its playlist and its stills."""
+    name = f"orrery-{seed}"
     join(reel.chunks(), target, request.file, request.rate)
     shelf.run.check()
     sheet = stills.sprite_sheet(str(target))
-    plain = path.model_dump_json(exclude_defaults=True).encode()
-    foreign = to_nerfstudio(path, Size(request.width, request.height)).model_dump_json().encode()
     assets = VideoAssets(
         video=shelf.keep(target, MEDIA_TYPES[request.file], f"{name}.{request.file}"),
         playlist=stream.finish(),
         poster=shelf.keep(stills.poster(str(target)), stills.MEDIA_TYPE, f"{name}.jpg"),
         sprite_sheet=shelf.keep(sheet.content, stills.MEDIA_TYPE, f"{name}-sprites.jpg"),
-        camera_path=shelf.keep(plain, JSON, "camera_path.json"),
-        camera_path_nerfstudio=shelf.keep(foreign, JSON, "camera_path_nerfstudio.json"),
-        path_chart=shelf.keep(
-            chart.draw_path(path, setting.boxes), chart.MEDIA_TYPE, f"{name}-path.png"
-        ),
     )
     sprites = Sprites(
         columns=sheet.columns, width=sheet.tile.width, height=sheet.tile.height,

@@ -7,7 +7,15 @@ from pydantic import Field, model_validator
 
 from models.core.artifacts import Asset
 from models.core.capability import Value
-from models.image.schema import MAX_PROMPT_CHARACTERS, MAX_SEED, Quality, Scene, StyleName
+from models.image.schema import (
+    MAX_PROMPT_CHARACTERS,
+    MAX_SEED,
+    ModelName,
+    Quality,
+    Scene,
+    SourceImage,
+    StyleName,
+)
 from models.media.formats import CONTAINERS, HDR_CODECS, CodecName, Container, Range
 from models.media.size import Size
 from models.video.path import MAX_DURATION_S, CameraPath, NerfstudioPath, Preset
@@ -21,6 +29,8 @@ DEFAULT_DURATION_S: Final = 3.0
 
 Side = Annotated[int, Field(ge=MIN_SIDE_PX, le=MAX_SIDE_PX, multiple_of=2)]
 EngineName: TypeAlias = Literal["nerf", "path-trace"]
+GeneratorName: TypeAlias = Literal["diffusion", "runway"]
+"""Engines that make up what is seen: they film no scene, and know of no camera."""
 Output: TypeAlias = Literal["rgb", "depth", "alpha"]
 Upscale: TypeAlias = Literal["auto", "none", 2, 4]
 
@@ -35,7 +45,20 @@ class VideoRequest(Value):
     )
     scene: Scene | None = Field(None, description="filmed instead of the prompt where given")
     style: StyleName = Field("photo", description="see /api/v1/image/styles")
-    engine: Literal["auto"] | EngineName = Field("auto", description="see /api/v1/video/models")
+    engine: Literal["auto"] | EngineName | GeneratorName = Field(
+        "auto", description="see /api/v1/video/engines"
+    )
+    model: ModelName | None = Field(
+        None, description="of engine diffusion or runway, see /api/v1/video/models"
+    )
+    image: SourceImage | None = Field(
+        None, description="first frame, for engine diffusion or runway"
+    )
+    negative_prompt: str = Field(
+        "", max_length=MAX_PROMPT_CHARACTERS, description="of engine diffusion"
+    )
+    steps: int | None = Field(None, ge=1, le=150, description="of engine diffusion")
+    guidance: float | None = Field(None, ge=0, le=30, description="of engine diffusion")
     quality: Quality = "draft"
     width: Side = 640
     height: Side = 360
@@ -57,8 +80,7 @@ class VideoRequest(Value):
 
     @model_validator(mode="after")
     def _fits_together(self) -> Self:
-        if not self.prompt.strip() and self.scene is None:
-            raise ValueError("give a prompt, or a scene")
+        self._engine_knows_the_fields()
         if self.width * self.height > MAX_PIXELS:
             raise ValueError(f"a frame may have {MAX_PIXELS:,} pixels, 8K")
         if self.container is not None and self.container not in CONTAINERS[self.codec]:
@@ -75,11 +97,39 @@ class VideoRequest(Value):
             raise ValueError(f"a clip may have {MAX_FRAMES} frames, this has {self.frames}")
         return self
 
+    def _engine_knows_the_fields(self) -> None:
+        if self.generator is not None:
+            self._can_be_generated(self.generator)
+        elif given := self._generated_fields():
+            raise ValueError(f"{given[0]} needs engine diffusion or runway")
+        elif not self.prompt.strip() and self.scene is None:
+            raise ValueError("give a prompt, or a scene")
+
+    def _can_be_generated(self, engine: GeneratorName) -> None:
+        if not self.prompt.strip() and self.image is None:
+            raise ValueError("give a prompt, or an image")
+        if self.scene is not None or self.camera is not None or self.style != "photo":
+            raise ValueError(f"engine {engine} films no scene: leave out scene, camera and style")
+        if self.output != "rgb" or self.hdr != "none":
+            raise ValueError(f"engine {engine} knows neither depth, alpha nor scene-linear light")
+        if engine == "runway" and (self.negative_prompt or self.steps or self.guidance is not None):
+            raise ValueError("negative_prompt, steps and guidance need engine diffusion")
+
+    def _generated_fields(self) -> list[str]:
+        """Fields that were given and mean nothing to an engine that films scenes."""
+        names = ("model", "image", "negative_prompt", "steps", "guidance")
+        return [name for name in names if getattr(self, name) not in (None, "")]
+
     def _stereo_is_possible(self, camera: CameraPath | Preset) -> None:
         if camera.projection != "perspective":
             raise ValueError("stereo needs projection perspective")
         if self.width % 4 or self.height % 4:
             raise ValueError("stereo needs a width and a height divisible by 4")
+
+    @property
+    def generator(self) -> GeneratorName | None:
+        """The engine, if it is one that films no scene."""
+        return self.engine if self.engine in ("diffusion", "runway") else None
 
     @property
     def size(self) -> Size:
@@ -131,15 +181,19 @@ def exact_rate(fps: float) -> Fraction:
 class Estimate(Value):
     """What a clip will take, before anything is computed."""
 
-    engine: EngineName
+    engine: EngineName | GeneratorName
     why: str = Field(description="why this engine")
     frames: int
-    native_resolution: tuple[int, int]
-    compute_s: float = Field(description="seconds of one core")
-    time_s: float = Field(description="on this machine, if nothing else runs")
-    first_segment_s: float = Field(description="until something can be played")
+    native_resolution: tuple[int, int] | None = Field(
+        description="null where the model decides when it is loaded"
+    )
+    compute_s: float | None = Field(
+        description="seconds of one core; null where a model or a provider decides"
+    )
+    time_s: float | None = Field(description="on this machine, if nothing else runs")
+    first_segment_s: float | None = Field(description="until something can be played")
     disk_bytes: int = Field(description="while it is made")
-    cost_usd: float = Field(0.0, description="paid to others: nothing is")
+    cost_usd: float | None = Field(0.0, description="paid to others; null where they decide")
 
 
 class Enlargement(Value):
@@ -163,9 +217,12 @@ class VideoAssets(Value):
     playlist: Asset | None = Field(None, description="HLS; absent where players know no such codec")
     poster: Asset
     sprite_sheet: Asset
-    camera_path: Asset = Field(description="accepted as `camera` again")
-    camera_path_nerfstudio: Asset
-    path_chart: Asset = Field(description="the path from above and from the side")
+    camera_path: Asset | None = Field(
+        None, description="accepted as `camera` again; absent where there is no camera"
+    )
+    camera_path_nerfstudio: Asset | None = None
+    path_chart: Asset | None = Field(None, description="the path from above and from the side")
+    original: Asset | None = Field(None, description="the provider's own file, of engine runway")
 
 
 class Sprites(Value):
@@ -181,10 +238,12 @@ class VideoResult(Value):
     """The clip, and how it came to be."""
 
     assets: VideoAssets
-    engine: EngineName
+    engine: EngineName | GeneratorName
     why: str
-    source: Literal["scene"] = "scene"
-    geometry: Literal["multi-view", "exact"] = Field(description="multi-view: fitted to pictures")
+    source: str = Field("scene", description="or diffusion:MODEL, or runway:MODEL")
+    geometry: Literal["multi-view", "exact", "none"] = Field(
+        description="multi-view: fitted to pictures; none: nothing keeps what is seen consistent"
+    )
     frames: int
     fps: float
     duration_s: float
@@ -196,8 +255,12 @@ class VideoResult(Value):
     views: Views | None = None
     held_out_psnr_db: float | None = Field(None, description="on views kept from the fit")
     depth_range_m: tuple[float, float] | None = Field(None, description="white and black of depth")
+    native_fps: float | None = Field(
+        None, description="at which a model moves; its frames are shown longer to reach `fps`"
+    )
+    credits: float | None = Field(None, description="charged by the provider")
     sprites: Sprites
-    scene: Scene
+    scene: Scene | None = None
     resumed_at_frame: int = Field(0, description="what an earlier attempt had finished")
     degraded: tuple[str, ...] = ()
     timings_s: dict[str, float]
@@ -229,7 +292,7 @@ class Resolution(Value):
 class EngineCard(Value):
     """An engine that requests may ask for."""
 
-    name: EngineName
+    name: EngineName | GeneratorName
     description: str
 
 
@@ -251,4 +314,6 @@ def engine_cards() -> tuple[EngineCard, ...]:
             name="path-trace", description="exact light, every frame traced; lens and HDR10"
         ),
         EngineCard(name="nerf", description="a field fitted to traced views; cheap frames"),
+        EngineCard(name="diffusion", description="a video model of this machine; no camera"),
+        EngineCard(name="runway", description="a provider's video models; needs a key, costs"),
     )

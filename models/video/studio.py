@@ -10,9 +10,11 @@ from models.core.durable import write_atomically
 from models.image.schema import Scene
 from models.image.styles import style_named
 from models.video.backend import Engine
+from models.video.diffusion.options import DiffusionOptions
 from models.video.nerfstudio import from_nerfstudio
 from models.video.path import CameraPath, NerfstudioPath, Preset
 from models.video.presets import expand, named_in
+from models.video.runway.options import RunwayOptions
 from models.video.schema import EngineName, VideoRequest
 from models.video.setting import Setting, check_clear, set_up
 
@@ -31,10 +33,14 @@ class VideoOptions(Value):
     Attributes:
         libllvm: Path of a libLLVM, where the one that is found is not the right one.
         hardware_encoders: Whether a GPU may encode, where one was given to the replica.
+        diffusion: Of that engine.
+        runway: Of that engine.
     """
 
     libllvm: str | None = None
     hardware_encoders: bool = True
+    diffusion: DiffusionOptions = DiffusionOptions()
+    runway: RunwayOptions = RunwayOptions()
 
 
 class Studio:

@@ -82,6 +82,6 @@ async def test_forms_with_files_are_refused_with_the_reason(http: httpx.AsyncCli
     elsewhere = await http.post("/api/v1/generate/video", files={"prompt": (None, "a cube")})
 
     assert form.status_code == 400
-    assert "leave it out" in form.json()["error"]["message"]
+    assert "image of /api/v1/generate/video" in form.json()["error"]["message"]
     assert_problem(elsewhere, 415, "unsupported-media-type")
     assert (await http.get("/v1/videos/video_nope")).status_code == 404

@@ -1,0 +1,1 @@
+"""Video diffusion models of this machine, run by diffusers."""
