@@ -83,7 +83,7 @@ def fit_garch(returns: FloatArray) -> Garch:
 
 def _bounded(p: FloatArray) -> FloatArray:
     """Drawn into the bounds: the simplex knows none, and bars without moves drive it anywhere."""
-    return np.clip(p, *np.transpose(BOUNDS))
+    return np.asarray(np.clip(p, *np.transpose(BOUNDS)))
 
 
 def _unpack(values: FloatArray, sample: float) -> tuple[float, float, float, float]:
