@@ -46,6 +46,7 @@ def main() -> None:
     parser.add_argument("--stride", type=int, help="bars between hourly origins")
     parser.add_argument("--models", default="har,lstm,patch,blend")
     parser.add_argument("--shipped", action="store_true")
+    parser.add_argument("--no-unseen", action="store_true", help="leave out the unseen coin")
     options = parser.parse_args()
     began = time.monotonic()
     coins = read_folder(options.folder)
@@ -70,7 +71,7 @@ def main() -> None:
             served[symbol] = {MAIN[interval]: adapted(found), "garch": each["garch"]}
             note_coverage(insides, figures, WORDS[interval], found, served[symbol][MAIN[interval]])
         figures |= skills(interval, served, [MAIN[interval]], "served_")
-        if not options.shipped and len(same) > 1:
+        if not options.shipped and not options.no_unseen and len(same) > 1:
             figures |= unseen(same, walked, span)
     report(
         {
