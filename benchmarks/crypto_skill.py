@@ -55,7 +55,7 @@ def main() -> None:
         STRIDE["1h"] = options.stride
     span = date_ms(options.start), date_ms(options.end)
     figures: dict[str, object] = {}
-    tails: list[bool] = []
+    tails: dict[str, list[bool]] = {"": [], "served_": []}
     insides: dict[str, list[BoolArray]] = {}
     for interval in get_args(Interval):
         same = [coin for coin in coins if coin.interval == interval]
@@ -67,9 +67,11 @@ def main() -> None:
         served: dict[str, dict[ScaleName, Walked]] = {}
         for symbol, each in walked.items():
             found = each[MAIN[interval]]
-            tails += [test.passed for test in tails_of(found)]
-            served[symbol] = {MAIN[interval]: adapted(found), "garch": each["garch"]}
-            note_coverage(insides, figures, WORDS[interval], found, served[symbol][MAIN[interval]])
+            bent = adapted(found)
+            tails[""] += [test.passed for test in tails_of(found)]
+            tails["served_"] += [test.passed for test in tails_of(bent)]
+            served[symbol] = {MAIN[interval]: bent, "garch": each["garch"]}
+            note_coverage(insides, figures, WORDS[interval], found, bent)
         figures |= skills(interval, served, [MAIN[interval]], "served_")
         if not options.shipped and not options.no_unseen and len(same) > 1:
             figures |= unseen(same, walked, span)
@@ -77,8 +79,8 @@ def main() -> None:
         {
             **figures,
             **{name: percent(np.concatenate(parts)) for name, parts in insides.items()},
-            "var_cells_passed": sum(tails),
-            "var_cells": len(tails),
+            **{f"{prefix}var_cells_passed": sum(passed) for prefix, passed in tails.items()},
+            "var_cells": len(tails[""]),
             "models": MAIN,
             "seconds": round(time.monotonic() - began, 1),
         }
