@@ -15,15 +15,11 @@ from pathlib import Path
 from typing import get_args
 
 import numpy as np
+import numpy.typing as npt
 
 from benchmarks.machine import report
-from models.crypto.backtest import (
-    Walked,
-    choose_origins,
-    losses,
-    tails_of,
-    walk,
-)
+from models.crypto.adapted import adapted
+from models.crypto.backtest import choose_origins, losses, tails_of, walk
 from models.crypto.candles import Candles, Interval
 from models.crypto.metrics import covered, diebold_mariano
 from models.crypto.networks import NetworkName
@@ -31,9 +27,12 @@ from models.crypto.scale_models import ScaleModels, ScaleName
 from models.crypto.shapes import GRID
 from models.crypto.train import date_ms, read_folder, until
 from models.crypto.training import fit_members, fit_pool, lesson_of
+from models.crypto.walked import Walked
 
 STRIDE = {"1h": 5, "1d": 1}
 HORIZONS = 7
+LEVELS = (0.8, 0.95)
+BoolArray = npt.NDArray[np.bool_]
 WORDS: dict[Interval, str] = {"1h": "hourly", "1d": "daily"}
 MAIN: dict[Interval, ScaleName] = {"1h": "blend", "1d": "har"}
 
@@ -47,6 +46,7 @@ def main() -> None:
     parser.add_argument("--stride", type=int, help="bars between hourly origins")
     parser.add_argument("--models", default="har,lstm,patch,blend")
     parser.add_argument("--shipped", action="store_true")
+    parser.add_argument("--no-unseen", action="store_true", help="leave out the unseen coin")
     options = parser.parse_args()
     began = time.monotonic()
     coins = read_folder(options.folder)
@@ -55,8 +55,8 @@ def main() -> None:
         STRIDE["1h"] = options.stride
     span = date_ms(options.start), date_ms(options.end)
     figures: dict[str, object] = {}
-    tails: list[bool] = []
-    inside: dict[float, list[float]] = {0.8: [], 0.95: []}
+    tails: dict[str, list[bool]] = {"": [], "served_": []}
+    insides: dict[str, list[BoolArray]] = {}
     for interval in get_args(Interval):
         same = [coin for coin in coins if coin.interval == interval]
         if not same:
@@ -64,31 +64,50 @@ def main() -> None:
         models = ScaleModels() if options.shipped else trained(same, span[0], names)
         walked = {coin.symbol: walked_coin(coin, names, models, span) for coin in same}
         figures |= skills(interval, walked, names)
-        for each in walked.values():
+        served: dict[str, dict[ScaleName, Walked]] = {}
+        for symbol, each in walked.items():
             found = each[MAIN[interval]]
-            tails += [test.passed for test in tails_of(found)]
-            for level, parts in inside.items():
-                parts.append(float(covered(found.curves, found.truth, level, GRID).mean()))
-                word = f"{WORDS[interval]}_coverage_{round(100 * level)}"
-                figures.setdefault(word, [])
-                pooled = figures[word]
-                assert isinstance(pooled, list)
-                pooled.append(round(100 * parts[-1], 2))
-        if not options.shipped and len(same) > 1:
+            bent = adapted(found)
+            tails[""] += [test.passed for test in tails_of(found)]
+            tails["served_"] += [test.passed for test in tails_of(bent)]
+            served[symbol] = {MAIN[interval]: bent, "garch": each["garch"]}
+            note_coverage(insides, figures, WORDS[interval], found, bent)
+        figures |= skills(interval, served, [MAIN[interval]], "served_")
+        if not options.shipped and not options.no_unseen and len(same) > 1:
             figures |= unseen(same, walked, span)
     report(
         {
             **figures,
-            **{
-                f"coverage_{round(100 * k)}": round(100 * float(np.mean(v)), 2)
-                for k, v in inside.items()
-            },
-            "var_cells_passed": sum(tails),
-            "var_cells": len(tails),
+            **{name: percent(np.concatenate(parts)) for name, parts in insides.items()},
+            **{f"{prefix}var_cells_passed": sum(passed) for prefix, passed in tails.items()},
+            "var_cells": len(tails[""]),
             "models": MAIN,
             "seconds": round(time.monotonic() - began, 1),
         }
     )
+
+
+def note_coverage(
+    insides: dict[str, list[BoolArray]],
+    figures: dict[str, object],
+    word: str,
+    raw: Walked,
+    served: Walked,
+) -> None:
+    """Keep what fell inside: over all scored forecasts, and one figure per coin."""
+    for prefix, walked in (("raw_", raw), ("", served)):
+        for level in LEVELS:
+            name = f"{prefix}coverage_{round(100 * level)}"
+            inside = covered(walked.curves, walked.truth, level, GRID).ravel()
+            insides.setdefault(name, []).append(inside)
+            per_coin = figures.setdefault(f"{word}_{name}", [])
+            assert isinstance(per_coin, list)
+            per_coin.append(percent(inside))
+
+
+def percent(inside: BoolArray) -> float:
+    """Share of what is true."""
+    return round(100 * float(inside.mean()), 2)
 
 
 def trained(coins: Sequence[Candles], start_ms: int, names: Sequence[ScaleName]) -> ScaleModels:
@@ -122,10 +141,13 @@ def skill(walked: Walked, yardstick: Walked) -> tuple[float, float]:
 
 
 def skills(
-    interval: Interval, walked: dict[str, dict[ScaleName, Walked]], names: Sequence[ScaleName]
+    interval: Interval,
+    walked: dict[str, dict[ScaleName, Walked]],
+    names: Sequence[ScaleName],
+    served: str = "",
 ) -> dict[str, object]:
-    """Skill per coin and their mean, per model."""
-    word = WORDS[interval]
+    """Skill per coin and their mean, per model; `served` marks intervals adapted to the record."""
+    word = f"{served}{WORDS[interval]}"
     figures: dict[str, object] = {}
     for name in names:
         found = {coin: skill(each[name], each["garch"]) for coin, each in walked.items()}
@@ -136,8 +158,8 @@ def skills(
         for coin, (value, t) in found.items():
             figures[f"{prefix}_{coin}_skill_pct"] = round(value, 2)
             figures[f"{prefix}_{coin}_dm_t"] = round(t, 2)
-    first = next(iter(walked.values()))
-    figures[f"{word}_n"] = len(first["garch"].truth)
+    if not served:
+        figures[f"{word}_n"] = len(next(iter(walked.values()))["garch"].truth)
     return figures
 
 

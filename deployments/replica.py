@@ -2,6 +2,7 @@
 
 import asyncio
 import contextvars
+import gc
 import logging
 import pkgutil
 import threading
@@ -88,6 +89,9 @@ class Replica:
         self._capability: Capability[Any, BaseModel] = self._worker.submit(self._build).result()
         self._running = 0
         self._work = Work()
+        # Libraries and weights stay: looking through them again would halt requests for nothing.
+        gc.collect()
+        gc.freeze()
         logger.info(
             "replica ready",
             extra={

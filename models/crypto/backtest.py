@@ -9,6 +9,7 @@ from typing import Literal
 import numpy as np
 
 from models.core.errors import InvalidInput
+from models.crypto.adapted import adapted
 from models.crypto.candles import Candles, FloatArray, IntArray, Interval
 from models.crypto.metrics import SCORED_LEVELS, covered, crps, diebold_mariano, pit
 from models.crypto.scale_models import ScaleModels, ScaleName
@@ -24,6 +25,7 @@ from models.crypto.shapes import (
 )
 from models.crypto.tail_tests import TailTest as TailTest
 from models.crypto.tail_tests import tail_test
+from models.crypto.walked import Walked
 
 Yardstick = Literal["walk"]
 TAILS = (0.01, 0.025, 0.05)
@@ -46,8 +48,11 @@ class ModelScore:
         crps: Mean over origins and horizons, in log return.
         skill: `1 - crps / crps of GARCH-FHS`.
         dm_t: Diebold-Mariano t against GARCH-FHS; negative is better than it.
-        coverage_80: Share of truths inside the central 80 % interval.
+        coverage_80: Share of truths inside the 80 % interval as it would have been served:
+            calibrated by those truths that had arrived.
         coverage_95: The same of 95 %.
+        raw_coverage_80: Share inside the interval as the model gave it.
+        raw_coverage_95: The same of 95 %.
         pit: `(20,)`, share of truths per twentieth of the predicted distribution, ideally .05 each.
         tails: One-step tests per level.
         cost_s: CPU seconds.
@@ -59,6 +64,8 @@ class ModelScore:
     dm_t: float
     coverage_80: float
     coverage_95: float
+    raw_coverage_80: float
+    raw_coverage_95: float
     pit: tuple[float, ...]
     tails: tuple[TailTest, ...]
     cost_s: float
@@ -89,21 +96,6 @@ class Backtest:
     horizons: int
     scores: Mapping[str, ModelScore]
     notes: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True, eq=False)
-class Walked:
-    """Forecasts of one model on the origins of a back-test.
-
-    Attributes:
-        curves: `(m, H, G)`, quantiles of the log return at the levels of `GRID`.
-        truth: `(m, H)`.
-        cost_s: CPU seconds.
-    """
-
-    curves: FloatArray
-    truth: FloatArray
-    cost_s: float
 
 
 def walk_forward(
@@ -217,7 +209,7 @@ def walk(
             curves.append(_block(candles, name, rows, truth, models))
         tick((block + 1) / (int(blocks[-1]) + 1))
     cost_s = time.process_time() - began
-    return Walked(np.concatenate(curves), truth[origins], cost_s)
+    return Walked(origins, np.concatenate(curves), truth[origins], cost_s)
 
 
 def _block(
@@ -255,6 +247,11 @@ def losses(walked: Walked) -> FloatArray:
     return crps(walked.curves[..., scored_columns()], walked.truth)
 
 
+def coverage(walked: Walked, level: float) -> float:
+    """Share of truths inside the central interval, over all origins and horizons."""
+    return float(covered(walked.curves, walked.truth, level, GRID).mean())
+
+
 def tails_of(walked: Walked) -> tuple[TailTest, ...]:
     """One-step tests of each level of loss."""
     columns = [int(np.argmin(np.abs(GRID - level))) for level in TAILS]
@@ -266,14 +263,17 @@ def tails_of(walked: Walked) -> tuple[TailTest, ...]:
 
 def _score(name: str, walked: Walked, reference: Walked, stride: int) -> ModelScore:
     loss, yardstick = losses(walked), losses(reference)
+    served = adapted(walked)
     lags = math.ceil(walked.truth.shape[1] / stride)
     return ModelScore(
         model=name,
         crps=float(loss.mean()),
         skill=1 - float(loss.mean() / yardstick.mean()),
         dm_t=diebold_mariano(loss.mean(1), yardstick.mean(1), lags),
-        coverage_80=float(covered(walked.curves, walked.truth, 0.8, GRID).mean()),
-        coverage_95=float(covered(walked.curves, walked.truth, 0.95, GRID).mean()),
+        coverage_80=coverage(served, 0.8),
+        coverage_95=coverage(served, 0.95),
+        raw_coverage_80=coverage(walked, 0.8),
+        raw_coverage_95=coverage(walked, 0.95),
         pit=tuple(pit(walked.curves, walked.truth, GRID).tolist()),
         tails=tails_of(walked),
         cost_s=walked.cost_s,

@@ -1,6 +1,7 @@
 """One model fitted to one coin at its last bar: scale, shape, baseline at the fitted horizons."""
 
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 from scipy.special import ndtri
@@ -31,8 +32,8 @@ class Fitted:
     Attributes:
         knots: `(K,)`, fitted horizons.
         scales: `(K,)`, predicted deviation.
-        shapes: `(K, G)`, quantiles in units of the scale.
-        baseline: `(K, G)`, quantiles of past log returns over the same horizons.
+        shapes: `(K, G)`, quantiles in units of the scale, not decreasing along `G`.
+        baseline: `(K, G)`, quantiles of past log returns over the same horizons, the same.
         returns: `(n,)`, log returns of the bars, for paths.
     """
 
@@ -50,15 +51,16 @@ class Fitted:
 
     def curve(self, horizons: IntArray) -> Quantiles:
         """The distribution of the log return."""
-        shapes = _between(self.knots, self.shapes, horizons)
-        values = shapes * self.scale(horizons)[:, None]
-        return Quantiles(GRID, np.maximum.accumulate(values, axis=1))
+        values = _between(self.knots, self.shapes, horizons)
+        values *= self.scale(horizons)[:, None]
+        return Quantiles(GRID, values)
 
     def baseline_curve(self, horizons: IntArray) -> Quantiles:
         """The distribution of a random walk whose steps are those of the past."""
         roots = np.sqrt(self.knots)[:, None]
-        values = _between(self.knots, self.baseline / roots, horizons) * np.sqrt(horizons)[:, None]
-        return Quantiles(GRID, np.maximum.accumulate(values, axis=1))
+        values = _between(self.knots, self.baseline / roots, horizons)
+        values *= np.sqrt(horizons)[:, None]
+        return Quantiles(GRID, values)
 
 
 def fit(name: ScaleName, candles: Candles, models: ScaleModels) -> Fitted:
@@ -82,8 +84,9 @@ def fit(name: ScaleName, candles: Candles, models: ScaleModels) -> Fitted:
     return Fitted(
         knots=knots[usable],
         scales=scales[-1, usable],
-        shapes=shapes,
-        baseline=walk,
+        # In order here, they stay so: sums and products are rounded in order, too.
+        shapes=np.maximum.accumulate(shapes, axis=1),
+        baseline=np.maximum.accumulate(walk, axis=1),
         returns=returns,
     )
 
@@ -101,8 +104,21 @@ def _random_walk(
 
 def _between(knots: IntArray, rows: FloatArray, horizons: IntArray) -> FloatArray:
     """Rows at other horizons, `(H, G)`: linear over the log of the horizon."""
+    below, above, part = _places(tuple(knots.tolist()), tuple(horizons.tolist()))
+    found = rows[below]
+    found *= 1 - part
+    upper = rows[above]
+    upper *= part
+    found += upper
+    return found
+
+
+@lru_cache(maxsize=512)
+def _places(
+    knots: tuple[int, ...], horizons: tuple[int, ...]
+) -> tuple[IntArray, IntArray, FloatArray]:
+    """Knots below and above each horizon, `(H,)`, and the way between them, `(H, 1)`."""
     place = np.interp(np.log(horizons), np.log(knots), np.arange(len(knots)))
     below = np.floor(place).astype(np.int64)
     above = np.minimum(below + 1, len(knots) - 1)
-    part = (place - below)[:, None]
-    return np.asarray(rows[below] * (1 - part) + rows[above] * part)
+    return below, above, (place - below)[:, None]

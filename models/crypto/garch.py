@@ -76,12 +76,18 @@ def fit_garch(returns: FloatArray) -> Garch:
         minimize(loss, x0, method="Nelder-Mead", options={"maxiter": 400, "fatol": 1e-7})
         for x0 in STARTS
     ]
-    first = min(rough, key=lambda found: float(found.fun)).x
+    first = _bounded(min(rough, key=lambda found: float(found.fun)).x)
     best = minimize(loss, first, method="L-BFGS-B", bounds=BOUNDS)
     return Garch(*_unpack(best.x, sample), start=sample, mean_log_likelihood=-float(best.fun))
 
 
-def _unpack(p: FloatArray, sample: float) -> tuple[float, float, float, float]:
+def _bounded(p: FloatArray) -> FloatArray:
+    """Drawn into the bounds: the simplex knows none, and bars without moves drive it anywhere."""
+    return np.asarray(np.clip(p, *np.transpose(BOUNDS)))
+
+
+def _unpack(values: FloatArray, sample: float) -> tuple[float, float, float, float]:
+    p = _bounded(values).tolist()
     persistence, share = 0.9999 / (1 + math.exp(-p[0])), 1 / (1 + math.exp(-p[1]))
     alpha, nu = persistence * share, 2.05 + math.exp(p[2])
     return sample * math.exp(p[3]) * (1 - persistence), alpha, persistence - alpha, nu

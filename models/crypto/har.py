@@ -113,17 +113,19 @@ def fit_coefficients(
     strength = LEAN[interval] if lean is None else lean
     limit = LONGEST[interval] if longest == 0 else longest
     first = 0 if limit is None else max(SETTLED[interval], len(rows) - limit)
+    fitted, aims = rows[first:], targets[first:]
+    unknown = ~np.isfinite(aims)
+    penalty = np.full(rows.shape[1], strength)
+    penalty[0] = min(strength, 1.0) + 20.0  # the level is the coin's own
+    # Horizons share all rows but the last few: one product for all, less those of each.
+    gram = fitted.T @ fitted
+    moments = fitted.T @ np.where(unknown, 0.0, aims)  # (F + 1, K)
     found = prior.copy()
-    for column in range(targets.shape[1]):
-        known = np.flatnonzero(np.isfinite(targets[first:, column])) + first
-        if len(known) == 0:
-            continue
-        a = rows[known]
-        residual = targets[known, column] - a @ prior[:, column]
-        penalty = np.full(a.shape[1], strength)
-        penalty[0] = min(strength, 1.0) + 20.0  # the level is the coin's own
-        gram = a.T @ a + np.diag(penalty)
-        found[:, column] += np.linalg.solve(gram, a.T @ residual)
+    for column in np.flatnonzero(~unknown.all(axis=0)):
+        left_out = fitted[unknown[:, column]]
+        own = gram - left_out.T @ left_out
+        pull = moments[:, column] - own @ prior[:, column]
+        found[:, column] += np.linalg.solve(own + np.diag(penalty), pull)
     return found
 
 

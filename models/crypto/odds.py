@@ -70,14 +70,16 @@ def odds_of(
 ) -> Odds:
     """What is answered of a distribution, for some of its steps."""
     chosen = np.array(steps) - 1
-    part = Quantiles(curve.levels, curve.values[chosen])
+    whole = len(chosen) == len(curve.values)  # steps increase: then they are all
+    part = curve if whole else Quantiles(curve.levels, curve.values[chosen])
     bent = None if warp is None else Warp(warp.promised, warp.working[chosen])
     usd = last_close_usd * np.exp(quantiles_at(part, np.array(levels), bent))
     far_up = 1 - chance_below(part, float(np.log1p(move_pct / 100)), bent)
     far_down = chance_below(part, float(np.log1p(-move_pct / 100)), bent)
+    up = part.p_up if bent is None else 1 - chance_below(part, 0.0, bent)
     return Odds.model_construct(
         quantiles_usd=tuple(map(tuple, significant(usd).tolist())),
-        p_up=tuple(np.round(1 - chance_below(part, 0.0, bent), 4).tolist()),
+        p_up=tuple(np.round(up, 4).tolist()),
         p_move=tuple(np.round(far_up + far_down, 4).tolist()),
     )
 

@@ -1,6 +1,7 @@
 """A predictive distribution per horizon, held as its quantiles."""
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
@@ -31,13 +32,14 @@ class Quantiles:
         """Probability that the log return is lower, `(H,)`, within the outermost levels."""
         held, values = self.levels, self.values
         rows = np.arange(len(values))
-        above = np.clip((values <= log_return).sum(1), 1, len(held) - 1)
+        above = np.count_nonzero(values <= log_return, axis=1)
+        above = np.minimum(np.maximum(above, 1), len(held) - 1)
         left, right = values[rows, above - 1], values[rows, above]
         width = np.where(right > left, right - left, 1.0)
-        part = np.clip((log_return - left) / width, 0.0, 1.0)
+        part = np.minimum(np.maximum((log_return - left) / width, 0.0), 1.0)
         return np.asarray(held[above - 1] * (1 - part) + held[above] * part)
 
-    @property
+    @cached_property
     def p_up(self) -> FloatArray:
         """Probability of a price above the last close, `(H,)`."""
         return 1 - self.probability_below(0.0)

@@ -214,8 +214,10 @@ class BacktestScore(Value):
     crps: float
     skill: float
     dm_t: float = Field(description="Diebold-Mariano t against GARCH-FHS; negative is better")
-    coverage_80: float
+    coverage_80: float = Field(description="of the interval as served: adapted to its record")
     coverage_95: float
+    raw_coverage_80: float = Field(description="of the interval as the model gave it")
+    raw_coverage_95: float
     pit: tuple[float, ...]
     tails: tuple[BacktestTail, ...]
     cost_s: float

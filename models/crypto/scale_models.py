@@ -1,5 +1,6 @@
 """The scale of the next returns, predicted from every bar by each model."""
 
+import hashlib
 import logging
 import threading
 from pathlib import Path
@@ -75,12 +76,14 @@ class ScaleModels:
         return self._pools[interval]
 
     def sha256(self, name: ScaleName, interval: Interval) -> str | None:
-        """Of the file of weights that the model took part of its answer from."""
+        """Of the weights that the model's answer rests on; of several files, that of their hashes."""
         if name == "garch":
             return None
-        if name == "har":
-            return self._sha256 or None
-        return self._network("lstm" if name == "blend" else name, interval)[1] or None
+        self.pool(interval)
+        parts = [self._sha256, *(self._network(each, interval)[1] for each in _networks_of(name))]
+        if not all(parts):
+            return None
+        return parts[0] if len(parts) == 1 else hashlib.sha256("".join(parts).encode()).hexdigest()
 
     def missing(self, name: ScaleName, interval: Interval) -> str | None:
         """Why a model cannot be used, or none if it can."""
