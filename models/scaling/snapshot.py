@@ -59,6 +59,37 @@ class Demand:
     default_replicas: int | None = None
 
 
+def demand_in_hand(
+    terms: Terms,
+    *,
+    replicas: int,
+    working: float,
+    ongoing: float,
+    service_s: float,
+    cold_start_s: float,
+    default_replicas: int | None = None,
+) -> Demand:
+    """The demand of which only what is in hand and what waits is known.
+
+    Args:
+        terms: Of the deployment.
+        replicas: Asked for now.
+        working: Requests being worked on at once.
+        ongoing: Those, and those that wait.
+        service_s: Seconds of work per request.
+        cold_start_s: From asking for a replica until it works.
+        default_replicas: What Serve's own policy would ask for.
+    """
+    return Demand(
+        terms=terms,
+        replicas=replicas,
+        load=working,
+        backlog_s=max(ongoing - working, 0.0) * service_s,
+        cold_start_s=cold_start_s,
+        default_replicas=default_replicas,
+    )
+
+
 @dataclass(frozen=True, slots=True)
 class Node:
     """How full one machine is, each as a share from 0 to 1."""
