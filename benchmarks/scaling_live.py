@@ -51,6 +51,8 @@ SERVE: Mapping[str, float] = {
     "target_ongoing_requests": 2,  # Serve's own
 }
 OURS = {"headroom": 0.5, "slack": 0.25, "hold_s": 120.0 / SCALE, "drain_s": 60.0 / SCALE}
+# A client sends the token only where it is told to; the service is on loopback, and asks for it.
+CLIENT = {"RAY_AUTH_MODE": "token", "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0"}
 WINDOW_S, KEPT = 20.0, 0.95
 START_LIMIT_S = 240.0
 
@@ -158,9 +160,7 @@ def replay(trace: Trace, name: str, live: Seen) -> Seen:
     """The same trace, terms and measured times, simulated."""
     policy: Policy = InHand(Terms(1, MAX_REPLICAS, **OURS))  # type: ignore[arg-type]
     if name == "serve":
-        policy = ServeDefault(
-            AutoscalingConfig(min_replicas=1, max_replicas=MAX_REPLICAS, **SERVE)
-        )
+        policy = ServeDefault(AutoscalingConfig(min_replicas=1, max_replicas=MAX_REPLICAS, **SERVE))
     nothing = LoadTimes((0.0,), (0.0,), (0.0,))
     world = World(
         nothing,
@@ -183,9 +183,12 @@ def _span_s() -> float:
 
 
 async def _live(trace: Trace, name: str) -> Seen:
-    with tempfile.TemporaryDirectory(prefix="orrery-bench-") as folder, _serving(
-        Path(folder), name
-    ) as url, _watching(Path(folder)) as samples:
+    # A short name: Ray's socket paths below it may have at most 107 bytes.
+    with (
+        tempfile.TemporaryDirectory(prefix="b-") as folder,
+        _serving(Path(folder), name) as url,
+        _watching(Path(folder)) as samples,
+    ):
         limits = httpx.Limits(max_connections=None)
         async with httpx.AsyncClient(base_url=url, timeout=300, limits=limits) as client:
             handover_s = await _handover_s(client)
@@ -270,8 +273,7 @@ def _watching(folder: Path) -> Iterator[list[tuple[float, int, int]]]:
     process = subprocess.Popen(
         [sys.executable, "-m", "benchmarks.scaling_watch", address, "nap"],
         cwd=ROOT,
-        # A client sends the token only where it is told to, but the service asks for it.
-        env={**os.environ, "RAY_AUTH_MODE": "token", "RAY_TMPDIR": str(folder)},
+        env={**os.environ, **CLIENT, "RAY_TMPDIR": str(folder)},
         stdout=subprocess.PIPE,
         text=True,
     )
@@ -287,7 +289,7 @@ def _watching(folder: Path) -> Iterator[list[tuple[float, int, int]]]:
 
 
 def _read(process: "subprocess.Popen[str]", samples: list[tuple[float, int, int]]) -> None:
-    assert process.stdout is not None  # noqa: S101 - it was asked for
+    assert process.stdout is not None
     for line in process.stdout:
         at_s, alive, running = line.split()
         samples.append((float(at_s), int(alive), int(running)))

@@ -8,7 +8,7 @@ and the ledger says so.
 import logging
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from typing import Any, TypeAlias
 
@@ -16,7 +16,7 @@ from ray.serve._private.common import DeploymentID
 from ray.serve.config import AutoscalingContext
 
 from deployments.ledger import open_ledger
-from deployments.scaling_inputs import InputsMissing, demand_of, nodes_of
+from deployments.scaling_inputs import InputsMissing, demand_of, join_nodes, nodes_of
 from deployments.serve_default import wished
 from models.scaling.decide import decide
 from models.scaling.record import DeploymentDecision, NodeLoad, ScalingDecision, record
@@ -99,7 +99,7 @@ class Policy:
             try:
                 terms = self._terms.get(name, {})
                 demands[name] = demand_of(ctx, terms, cold_start.seconds, wished(ctx))
-                nodes |= nodes_of(ctx)
+                nodes = join_nodes(nodes, nodes_of(ctx))
             except InputsMissing as missing:
                 decided[name] = _by_serve(ctx, str(missing))
             except Exception as error:
@@ -121,10 +121,7 @@ class Policy:
             decision = ScalingDecision(
                 at=datetime.now(UTC),
                 deployments=decided,
-                nodes=tuple(
-                    NodeLoad(name=n.name, cpu=n.cpu, memory=n.memory, disk=n.disk)
-                    for n in nodes.values()
-                ),
+                nodes=tuple(NodeLoad(**asdict(node)) for node in nodes.values()),
                 gpus_budget=None if math.isinf(self._limits.gpus) else self._limits.gpus,
             )
             if self._ledger is None:

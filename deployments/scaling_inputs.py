@@ -59,14 +59,29 @@ def demand_of(
 
 
 def nodes_of(ctx: AutoscalingContext) -> dict[str, Node]:
-    """The machines on which the replicas of a deployment run, by name."""
+    """The machines on which the replicas of a deployment run, by name.
+
+    Of GPUs speak only replicas that have a share of one.
+    """
     reports: Reports = ctx.raw_metrics or {}
     found = {}
     for replica, series in reports.get("node", {}).items():
         name = number_as_name(series[-1].value)
         shares = {what: reports[what][replica][-1].value for what in ("cpu", "memory", "disk")}
+        for what in ("gpu", "gpu_memory"):
+            if series_of_gpu := reports.get(what, {}).get(replica):
+                shares[what] = series_of_gpu[-1].value
         found[name] = Node(name, **shares)
     return found
+
+
+def join_nodes(known: Mapping[str, Node], seen: Mapping[str, Node]) -> dict[str, Node]:
+    """Both; what one deployment says of a machine's GPUs is not lost to one that has none."""
+    joined = dict(known)
+    for name, node in seen.items():
+        if node.gpu is not None or name not in joined:
+            joined[name] = node
+    return joined
 
 
 def rate(series: Series) -> float:

@@ -92,12 +92,14 @@ def demand_in_hand(
 
 @dataclass(frozen=True, slots=True)
 class Node:
-    """How full one machine is, each as a share from 0 to 1."""
+    """How full one machine is, each as a share from 0 to 1; `None` where no GPU is known of."""
 
     name: str
     cpu: float = 0.0
     memory: float = 0.0
     disk: float = 0.0
+    gpu: float | None = None
+    gpu_memory: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

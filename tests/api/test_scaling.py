@@ -15,6 +15,7 @@ from ray.serve.config import AutoscalingConfig, AutoscalingContext
 
 from deployments import autoscaling
 from deployments.autoscaling import Policy
+from deployments.gpu_metrics import GpuLoad, measure_gpus
 from deployments.node_metrics import name_as_number, number_as_name
 from deployments.serve_default import ServeDefault, context
 from deployments.work import Work
@@ -96,6 +97,28 @@ def test_the_policy_follows_load_and_backlog(ledger: Ledger) -> None:
     assert "120 s of work waiting" in one.reason
     assert one.default_policy == "7 instead of 3"
     assert ledger.noted[-1][0].nodes[0].name == NODE
+
+
+def test_what_a_replica_says_of_its_gpu_stays_beside_one_that_has_none(ledger: Ledger) -> None:
+    call(plain(), seen("image", gpu=0.7, gpu_memory=0.4, gpu_share=0.5), seen("video"))
+    (node,) = ledger.noted[-1][0].nodes
+
+    assert (node.name, node.cpu, node.gpu, node.gpu_memory) == (NODE, 0.5, 0.7, 0.4)
+
+
+def test_two_gpus_are_read_as_one_and_none_as_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tool = tmp_path / "nvidia-smi"
+    monkeypatch.setenv("PATH", str(tmp_path), prepend=":")
+    for said, load in (
+        ("90, 6000, 24000\n10, 0, 8000\n", GpuLoad(0.5, 0.1875)),
+        ("[N/A], 0, 8000", None),
+        ("", None),
+    ):
+        tool.write_text(f"#!/bin/sh\necho '{said.strip()}'\n")
+        tool.chmod(0o755)
+        assert measure_gpus() == load
 
 
 def test_the_higher_priority_takes_the_gpus(ledger: Ledger) -> None:
@@ -224,7 +247,10 @@ async def test_before_the_first_decision_the_routes_say_so(client: httpx.AsyncCl
 
     assert missing.status_code == 503
     assert "no scaling decision was made yet" in missing.json()["detail"]
-    assert metrics["gateway_node"] == {"name": "ab", "cpu": 0.5, "memory": 0.25, "disk": 0.75}
+    assert metrics["gateway_node"] == {
+        "name": "ab", "cpu": 0.5, "memory": 0.25, "disk": 0.75,
+        "gpu": None, "gpu_memory": None,
+    }
     assert (metrics["gpus"], metrics["gpus_free"]) == (2, 1.5)
 
 
