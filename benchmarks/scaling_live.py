@@ -53,6 +53,7 @@ SERVE: Mapping[str, float] = {
 OURS = {"headroom": 0.5, "slack": 0.25, "hold_s": 120.0 / SCALE, "drain_s": 60.0 / SCALE}
 # A client sends the token only where it is told to; the service is on loopback, and asks for it.
 CLIENT = {"RAY_AUTH_MODE": "token", "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0"}
+SETTLES_S = 2 * OURS["hold_s"]  # back to one replica
 WINDOW_S, KEPT = 20.0, 0.95
 START_LIMIT_S = 240.0
 
@@ -192,7 +193,7 @@ async def _live(trace: Trace, name: str) -> Seen:
         limits = httpx.Limits(max_connections=None)
         async with httpx.AsyncClient(base_url=url, timeout=300, limits=limits) as client:
             handover_s = await _handover_s(client)
-            await asyncio.sleep(4 * PUSH_S + SERVE["look_back_period_s"])
+            await asyncio.sleep(SETTLES_S)
             if not samples:
                 raise SystemExit("the controller does not say what replicas there are")
             start_s = time.monotonic()
@@ -218,7 +219,7 @@ async def _ask(client: httpx.AsyncClient, at_s: float, seconds: float) -> float:
     return time.monotonic() - at_s
 
 
-async def _handover_s(client: httpx.AsyncClient, count: int = 6, nap_s: float = 1.0) -> float:
+async def _handover_s(client: httpx.AsyncClient, count: int = 4, nap_s: float = 1.0) -> float:
     """What a waiting request loses between the answer before it and its own start."""
     now_s = time.monotonic()
     ends = await asyncio.gather(*(_ask(client, now_s, nap_s) for _ in range(count)))
