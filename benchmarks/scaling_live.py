@@ -38,6 +38,7 @@ from models.scaling.trace import Floats, Trace
 
 ROOT = Path(__file__).resolve().parents[1]
 NAP = "/api/v1/nap"
+POLICIES = ("ours", "serve")
 SCALE = 5.0
 SEED = 0
 PARTS = ((40.0, 0.3), (100.0, 2.0), (90.0, 0.3))  # seconds, requests per second
@@ -94,11 +95,12 @@ def main() -> None:
     """Run both live, one after the other, simulate both, and print one line."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--seed", type=int, default=SEED)
+    parser.add_argument("--policy", choices=POLICIES, action="append", help="both if absent")
     options = parser.parse_args()
     started = time.monotonic()
     trace = draw(np.random.default_rng(options.seed))
     found: dict[str, Any] = {"n": len(trace)}
-    for name in ("ours", "serve"):
+    for name in options.policy or POLICIES:
         live = asyncio.run(_live(trace, name))
         simulated = replay(trace, name, live)
         found |= live.figures(trace, name)

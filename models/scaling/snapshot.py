@@ -21,6 +21,8 @@ class Terms:
         slack: Part of the need that is added when it changes; the band without change is twice it.
         hold_s: Shrink only to the largest need of this long.
         usd_per_replica_hour: Price of one replica.
+        trust: How much of the load that is usual at the time of day, once a replica asked for now
+            could work, counts as expected; 0 to 1.
     """
 
     min_replicas: int = 1
@@ -33,6 +35,7 @@ class Terms:
     slack: float = 0.1
     hold_s: float = 300.0
     usd_per_replica_hour: float = 0.0
+    trust: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
