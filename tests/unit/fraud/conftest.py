@@ -6,7 +6,6 @@ import pytest
 
 from models.core.capability import Setup
 from models.core.local_store import LocalArtifactStore
-from models.fraud.generator import Labelled, Town, generate
 from models.fraud.journal import Journal
 from models.fraud.model import FraudModel
 from models.fraud.payments import Payment
@@ -59,9 +58,3 @@ def build(tmp_path: Path) -> Iterator[Callable[..., FraudModel]]:
     yield model
     for each in built:
         each.close()
-
-
-@pytest.fixture(scope="session")
-def town() -> list[Labelled]:
-    """A small town with enough fraud to learn from."""
-    return generate(Town(customers=150, terminals=60, days=70, stolen_per_day=1.5), 5)

@@ -1,4 +1,7 @@
+import pytest
+
 from models.core.weights import load_weights
+from models.image.scene import SceneDiffusion
 from models.image.scene.captions import CaptionWriter
 from models.image.scene.lexicon import Lexicon
 from models.image.train import Plan, train
@@ -6,6 +9,11 @@ from models.image.train import Plan, train
 TINY = Plan(
     captions=24, reader_steps=2, reader_batch=2, scenes=12, denoiser_steps=2, denoiser_batch=4
 )
+
+
+@pytest.fixture(scope="module")
+def model() -> SceneDiffusion:
+    return SceneDiffusion.load()
 
 
 def test_training_saves_both_networks_under_their_hash(tmp_path, model):

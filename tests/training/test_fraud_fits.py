@@ -16,6 +16,12 @@ from models.fraud.scoring import TransactionModel
 from models.fraud.train import read_payments, train
 
 
+@pytest.fixture(scope="session")
+def town() -> list[Labelled]:
+    """A small town with enough fraud to learn from."""
+    return generate(Town(customers=150, terminals=60, days=70, stolen_per_day=1.5), 5)
+
+
 def write(path: Path, town: list[Labelled]) -> None:
     with path.open("w", newline="") as file:
         writer = csv.writer(file)
