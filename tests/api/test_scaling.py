@@ -260,8 +260,12 @@ async def test_before_the_first_decision_the_routes_say_so(client: httpx.AsyncCl
     assert missing.status_code == 503
     assert "no scaling decision was made yet" in missing.json()["detail"]
     assert metrics["gateway_node"] == {
-        "name": "ab", "cpu": 0.5, "memory": 0.25, "disk": 0.75,
-        "gpu": None, "gpu_memory": None,
+        "name": "ab",
+        "cpu": 0.5,
+        "memory": 0.25,
+        "disk": 0.75,
+        "gpu": None,
+        "gpu_memory": None,
     }
     assert (metrics["gpus"], metrics["gpus_free"]) == (2, 1.5)
 

@@ -43,7 +43,7 @@ def overlay(folder: Path) -> Path:
 def rays() -> int:
     """Processes of Ray in this namespace."""
     return sum(
-        "raylet" in process.name() or "gcs_server" in process.name()
+        process.name() in {"raylet", "gcs_server"} and process.status() != psutil.STATUS_ZOMBIE
         for process in psutil.process_iter()
     )
 

@@ -32,4 +32,5 @@ PasswordAuthentication no
 PidFile none
 CONFIG
 /usr/sbin/sshd -f "$folder/sshd_config" -E "$folder/sshd.log"
-exec "$venv/bin/python" -m tests.serve.ray_up "$folder" "$venv"
+# Not `exec`: the shell is the first process here, and buries those whose parents have gone.
+"$venv/bin/python" -m tests.serve.ray_up "$folder" "$venv"
