@@ -20,6 +20,7 @@ from diffusers import EulerDiscreteScheduler, StableDiffusionXLPipeline, UNet2DC
 
 from models.core.device import cap_memory
 from models.image.diffusion.attention import xformers_works
+from models.image.diffusion.company import keep_apart
 from models.image.diffusion.engine import StepEngine
 from models.image.diffusion.forward import Forward
 from models.image.diffusion.gauges import CudaGauge
@@ -53,6 +54,8 @@ SHARE = 0.15
 """Of the GPU for each of two processes: enough for the weights and a few rows."""
 MANY = 24
 """Requests that each of them is given at once."""
+REPRODUCIBLE_ROWS = 4
+"""As served where there is no GPU."""
 
 
 def network(device: str, dtype: torch.dtype) -> UNet2DConditionModel:
@@ -98,11 +101,11 @@ class Bench:
         self.pipeline.set_progress_bar_config(disable=True)
 
     def engine_pictures(
-        self, side: int, count: int, fixed_rows: int | None = None
+        self, side: int, count: int, *, reproducible: bool = False
     ) -> list[torch.Tensor]:
         """Latents of so many requests that come at once."""
         with torch.inference_mode():
-            crowd = [self._request(side, seed, fixed_rows) for seed in range(count)]
+            crowd = [self._request(side, seed, reproducible=reproducible) for seed in range(count)]
         heard: list[tuple[int, Event]] = []
         for number, request in enumerate(crowd):
             request.tell = lambda event, n=number: heard.append((n, event))  # type: ignore[misc]
@@ -137,7 +140,7 @@ class Bench:
         self._wait()
         return pictures
 
-    def _request(self, side: int, seed: int, fixed_rows: int | None) -> Running:
+    def _request(self, side: int, seed: int, *, reproducible: bool) -> Running:
         scheduler = EulerDiscreteScheduler.from_config(self.scheduler.config)
         scheduler.set_timesteps(self.steps)
         scheduler.set_begin_index(0)
@@ -145,7 +148,7 @@ class Bench:
         noise = torch.randn(1, 4, side // 8, side // 8, generator=generator, dtype=self.dtype)
         text, pooled = self._text(seed)
         sizes = torch.tensor([[side, side, 0, 0, side, side]] * 2, dtype=self.dtype)
-        return Running(
+        request = Running(
             conditioning=Conditioning(
                 text, {"text_embeds": pooled, "time_ids": sizes.to(self.device)}
             ),
@@ -153,8 +156,10 @@ class Bench:
             timesteps=scheduler.timesteps,
             latents=noise.to(self.device) * scheduler.init_noise_sigma,
             guidance=5.0,
-            fixed_rows=fixed_rows,
         )
+        if reproducible:
+            keep_apart(request, self.device, REPRODUCIBLE_ROWS)
+        return request
 
     def _text(self, seed: int) -> tuple[torch.Tensor, torch.Tensor]:
         generator = torch.Generator().manual_seed(seed)
@@ -215,14 +220,17 @@ def cells(bench: Bench, sides: Sequence[int], counts: Sequence[int]) -> dict[str
 
 
 def same_bytes(bench: Bench, side: int) -> dict[str, int]:
-    """Pictures that neighbours change, with a fixed number of rows and without."""
+    """Pictures that neighbours change, with `reproducible` as it is served and without."""
     found = {}
-    for name, rows in (("reproducible", 4), ("free", None)):
-        together = bench.engine_pictures(side, 4, rows)
+    for name, kept in (("reproducible", True), ("free", False)):
+        together = bench.engine_pictures(side, 4, reproducible=kept)
         with torch.inference_mode():
-            alone = [alone_one(bench, side, seed, rows) for seed in range(4)]
+            alone = [alone_one(bench, side, seed, reproducible=kept) for seed in range(4)]
         pairs = zip(together, alone, strict=True)
         found[f"pictures_changed_{name}"] = sum(not torch.equal(a, b) for a, b in pairs)
+    first, again = (bench.engine_pictures(side, 4, reproducible=True) for _ in range(2))
+    pairs = zip(first, again, strict=True)
+    found["pictures_changed_again"] = sum(not torch.equal(a, b) for a, b in pairs)
     stock = bench.stock_pictures(side, 1)
     found["solo_differs_from_stock"] = int(
         not torch.equal(stock, bench.engine_pictures(side, 1)[0])
@@ -230,9 +238,10 @@ def same_bytes(bench: Bench, side: int) -> dict[str, int]:
     return found
 
 
-def alone_one(bench: Bench, side: int, seed: int, rows: int | None) -> torch.Tensor:
+def alone_one(bench: Bench, side: int, seed: int, *, reproducible: bool) -> torch.Tensor:
     """One request with the engine to itself."""
-    request = bench._request(side, seed, rows)  # noqa: SLF001  # the same request as among others
+    # The same request as among others.
+    request = bench._request(side, seed, reproducible=reproducible)  # noqa: SLF001
     heard: list[Any] = []
     request.tell = heard.append
     bench.engine.admit(request)

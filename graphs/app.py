@@ -202,5 +202,6 @@ class Gateway:
             Doorkeeper(settings.keys_file, settings.allow_hosts),
             version=__version__,
             max_body_bytes=settings.max_body_bytes,
+            max_upload_bytes=settings.max_upload_bytes,
             engine=RemoteEngine(self._orchestrator),
         )

@@ -34,7 +34,12 @@ from models.fraud.cases_schema import (
     PromotionResult,
 )
 from models.fraud.schema import FraudRequest, FraudResult
-from models.image.fine_tune import FineTuneRequest, FineTuneResult
+from models.image.fine_tune import (
+    AdaptersRequest,
+    AdaptersResult,
+    FineTuneRequest,
+    FineTuneResult,
+)
 from models.image.geometry_schema import GeometryRequest, GeometryResult
 from models.image.schema import ImageRequest, ImageResult, StyleCard
 from models.image.styles import style_cards
@@ -146,6 +151,17 @@ CATALOGUE: tuple[Entry, ...] = (
             "kind": "dog",
             "prior_pictures": 8,
         },
+    ),
+    Entry(
+        name="image_adapters",
+        title="Adapters for diffusion models: the installed ones and the caller's own",
+        route="/api/v1/image/adapters",
+        method="GET",
+        model="models.image.model:ImageModel",
+        request=AdaptersRequest,
+        result=AdaptersResult,
+        deployment="image",
+        example={},
     ),
     Entry(
         name="image_geometry",

@@ -10,7 +10,7 @@ from fastapi.responses import JSONResponse
 from graphs import problems
 from graphs.calls import Calls
 from graphs.catalogue import Entry
-from graphs.limits import Admission
+from graphs.limits import UPLOAD_BYTES, Admission
 from graphs.principals import Doorkeeper, Principal
 from graphs.ready_made import READY_MADE
 from graphs.routes import openai_images, openai_videos
@@ -21,6 +21,7 @@ from graphs.routes.ready_made import ready_made_routes
 from graphs.routes.scaling import scaling_routes
 from graphs.routes.service import service_routes
 from graphs.routes.tasks import task_routes
+from graphs.routes.uploads import UPLOAD_ROUTE, upload_routes
 from graphs.routes.videos import video_routes
 from graphs.schema import Problem
 from graphs.steps import CapabilitySteps
@@ -38,6 +39,7 @@ def build_api(
     *,
     version: str,
     max_body_bytes: int,
+    max_upload_bytes: int = UPLOAD_BYTES,
     engine: Engine | None = None,
 ) -> FastAPI:
     """The whole application, ready for any ASGI server.
@@ -49,13 +51,17 @@ def build_api(
         doorkeeper: Tells who calls.
         version: Of the product.
         max_body_bytes: Longest request body.
+        max_upload_bytes: Longest file that is uploaded.
         engine: Runs workflows; without one there are none.
     """
     # FastAPI's own documentation pages load scripts from elsewhere and know no keys.
     api = FastAPI(title="Orrery", version=version, openapi_url=None)
     problems.install(api)
     api.add_middleware(
-        Admission, max_body_bytes=max_body_bytes, forms=openai_images.FORMS | openai_videos.FORMS
+        Admission,
+        max_body_bytes=max_body_bytes,
+        forms=openai_images.FORMS | openai_videos.FORMS,
+        streams={UPLOAD_ROUTE: max_upload_bytes},
     )
 
     def admit(scope: str) -> Callable[[Request], Awaitable[Principal]]:
@@ -83,6 +89,7 @@ def build_api(
                 )
     api.include_router(openai_images.openai_image_routes(catalogue, calls, store, admit))
     api.include_router(asset_routes(store, doorkeeper, admit))
+    api.include_router(upload_routes(store, admit))
     api.include_router(console_routes())
 
     @api.get("/openapi.json", include_in_schema=False, dependencies=[Depends(admit("status"))])

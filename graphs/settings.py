@@ -14,6 +14,8 @@ from pydantic import (
 )
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from graphs.limits import UPLOAD_BYTES
+
 Accelerator = Literal["auto", "cpu", "gpu"]
 DEFAULT_DATA_DIR = Path.home() / ".orrery"
 
@@ -54,6 +56,7 @@ class Settings(BaseSettings):
         min_free_bytes: New artifacts are refused below this much free space.
         keys_file: API keys; without it only this machine is served, as one principal.
         max_body_bytes: Longest request body.
+        max_upload_bytes: Longest file that `POST /assets` takes.
         allow_hosts: Names that requests may be addressed to while no keys are configured.
         options: Per capability, validated by the capability.
         secrets: Keys of providers, per capability; better in the environment than in the file.
@@ -71,6 +74,7 @@ class Settings(BaseSettings):
     min_free_bytes: int = Field(2**30, ge=0)
     keys_file: Path | None = None
     max_body_bytes: int = Field(2**20, ge=1024, le=2**28)
+    max_upload_bytes: int = Field(UPLOAD_BYTES, ge=1024, le=2**30)
     allow_hosts: tuple[str, ...] = ("localhost", "127.0.0.1", "[::1]")
     options: dict[str, dict[str, JsonValue]] = {}
     secrets: dict[str, dict[str, SecretStr]] = {}

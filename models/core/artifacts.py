@@ -114,6 +114,10 @@ class ArtifactStore(Protocol):
         """
         ...
 
+    def owned(self, owner: str, media_type: str) -> Iterator[AssetRecord]:
+        """The owner's records of one type, in no order; reads every record of the owner's."""
+        ...
+
     def read(
         self,
         asset_id: str,

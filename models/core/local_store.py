@@ -64,6 +64,9 @@ class _Layout:
     def record(self, asset_id: str, owner: str) -> Path:
         return self.root / "owners" / owner_key(owner) / asset_id[:2] / f"{asset_id}.json"
 
+    def owned(self, owner: str) -> Iterator[Path]:
+        return (self.root / "owners" / owner_key(owner)).glob("??/*.json")
+
     def records(self, asset_id: str) -> Iterator[Path]:
         return (self.root / "owners").glob(f"*/{asset_id[:2]}/{asset_id}.json")
 
@@ -135,6 +138,18 @@ class LocalArtifactStore:
             return AssetRecord.model_validate_json(path.read_bytes())
         except FileNotFoundError as error:
             raise unknown(asset_id) from error
+
+    def owned(self, owner: str, media_type: str) -> Iterator[AssetRecord]:
+        """The owner's records of one type, in no order; reads every record of the owner's."""
+        for path in self._layout.owned(owner):
+            try:
+                content = path.read_bytes()
+            except FileNotFoundError:
+                continue  # deleted meanwhile
+            if media_type.encode() in content:  # far cheaper than to parse them all
+                record = AssetRecord.model_validate_json(content)
+                if record.asset.media_type == media_type:
+                    yield record
 
     def locate(self, asset_id: str, owner: str, encoding: Encoding = "identity") -> Path:
         """The file of the bytes, for a server that hands it to the kernel. Never write to it.

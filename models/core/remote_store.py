@@ -107,6 +107,26 @@ class RemoteArtifactStore:
             raise unknown(asset_id)
         return record
 
+    def owned(self, owner: str, media_type: str) -> Iterator[AssetRecord]:
+        """The owner's records of one type, in no order; lists all records, reads the owner's.
+
+        Raises:
+            UpstreamUnavailable: The object store did not answer.
+        """
+        name = f"/{owner_key(owner)}.json"
+        with _reachable():
+            keys = [key for key in self._fs.find(f"{self._root}/records") if key.endswith(name)]
+            found = self._fs.cat(keys, on_error="return") if keys else {}
+        for content in found.values():
+            if isinstance(content, FileNotFoundError):
+                continue  # deleted meanwhile
+            with _reachable():
+                if isinstance(content, Exception):
+                    raise content
+            record = AssetRecord.model_validate_json(content)
+            if record.asset.media_type == media_type:
+                yield record
+
     def read(
         self,
         asset_id: str,

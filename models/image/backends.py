@@ -7,7 +7,7 @@ from typing import Protocol, runtime_checkable
 
 from models.core.capability import ModelCard, Run, Setup
 from models.core.errors import ModelUnavailable
-from models.image.fine_tune import FineTuneRequest, FineTuneResult
+from models.image.fine_tune import AdaptersResult, FineTuneRequest, FineTuneResult
 from models.image.schema import BackendName, ImageRequest, ImageResult
 
 logger = logging.getLogger(__name__)
@@ -46,6 +46,10 @@ class Teacher(Protocol):
         Raises:
             CapabilityError: What the caller can act on.
         """
+        ...
+
+    def adapters(self, run: Run) -> AdaptersResult:
+        """What was taught, as far as the caller may use it."""
         ...
 
 

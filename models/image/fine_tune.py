@@ -1,5 +1,6 @@
 """What a fine-tune takes and gives: the contract of its route and its workflow step."""
 
+import re
 from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
@@ -12,6 +13,12 @@ MIN_PHOTOS, MAX_PHOTOS = 4, 20
 MAX_TRAINING_STEPS = 4000
 MAX_PRIOR_PICTURES = 50
 
+MAX_NAME_CHARACTERS = 63
+"""One less than an asset id has, so that no name is one."""
+
+AdapterName = Annotated[
+    str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$", max_length=MAX_NAME_CHARACTERS)
+]
 Words = Annotated[str, Field(min_length=1, max_length=100, pattern=r"\S")]
 
 
@@ -23,6 +30,9 @@ class FineTuneRequest(Value):
     instance: Words = Field(
         description="what the subject shall be called, a rare word first",
         examples=["sks dog"],
+    )
+    name: AdapterName | None = Field(
+        None, description="of the adapter, for later requests; made of `instance` if absent"
     )
     kind: Words | None = Field(None, description="what it is one of, such as `dog`")
     prior_pictures: int = Field(
@@ -44,6 +54,12 @@ class FineTuneRequest(Value):
             raise ValueError("prior_pictures need a kind")
         return self
 
+    @property
+    def adapter_name(self) -> str:
+        """The name that the adapter gets."""
+        made = re.sub(r"[^A-Za-z0-9]+", "-", self.instance).strip("-")
+        return self.name or made[:MAX_NAME_CHARACTERS] or "adapter"
+
 
 class LossPoint(Value):
     """Mean loss of the steps since the point before."""
@@ -53,12 +69,32 @@ class LossPoint(Value):
 
 
 class FineTuneResult(Value):
-    """The adapter: `adapters: [{"name": adapter.id}]` uses it in the next request."""
+    """The adapter: `adapters: [{"name": name}]`, or its id as the name, uses it from now on."""
 
     adapter: Asset
+    name: str
     model: str
     steps: int
     resumed_from: int = Field(description="steps that an interrupted attempt had done")
     layers: int
     losses: tuple[LossPoint, ...]
     timings_s: dict[str, float]
+
+
+class AdaptersRequest(Value):
+    """Ask which adapters there are."""
+
+
+class AdapterCard(Value):
+    """An adapter that the caller may use by its name."""
+
+    name: str
+    origin: Literal["installed", "own"] = Field(description="by the operator, or by the caller")
+    asset: Asset | None = Field(None, description="of an own one; its id is a name as well")
+    model: str | None = Field(None, description="the checkpoint that an own one was taught on")
+
+
+class AdaptersResult(Value):
+    """The operator's adapters and those of the caller alone, the newest first."""
+
+    adapters: tuple[AdapterCard, ...]

@@ -45,7 +45,8 @@ class DiffusersOptions(Value):
         quantize: Weights of the denoising network in 8 bits; needs torchao.
         compile: Compile the network's repeated blocks; the first pictures take minutes.
         max_rows: Most rows of one forward, whatever memory allows.
-        reproducible_rows: Rows of every forward of requests that ask for `reproducible`.
+        reproducible_rows: Rows of every forward, on a processor, of requests that ask for
+            `reproducible`; on a GPU each has its own.
         adapter_slots: Adapters kept in memory.
     """
 

@@ -91,6 +91,7 @@ class Api:
     store: LocalArtifactStore
     backend: InProcess
     max_body_bytes: int = 4096
+    max_upload_bytes: int = 2**20
     engine: Engine | None = None
     catalogue: tuple[Entry, ...] = (PROBE,)
 
@@ -104,6 +105,7 @@ class Api:
             Doorkeeper(keys_file, ("localhost", "127.0.0.1", "[::1]")),
             version="0",
             max_body_bytes=self.max_body_bytes,
+            max_upload_bytes=self.max_upload_bytes,
             engine=self.engine,
         )
         transport = httpx.ASGITransport(app, client=(peer, 40000))

@@ -4,20 +4,40 @@ import hashlib
 import io
 import json
 import os
+import random
 import signal
 import socket
 import threading
 import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
 from PIL import Image
 
-from tests.serve.conftest import Service
+from benchmarks import tiny_checkpoint
+from tests.serve.conftest import ROOT, Service, free_port
 
-pytestmark = pytest.mark.serve
+pytestmark = [pytest.mark.serve, pytest.mark.timeout(300)]
 ROUTE = "/api/v1/generate/image"
 SMALL = {"size": "96x64", "quality": "draft"}
+
+
+@pytest.fixture(scope="module")
+def orrery(scratch: Path) -> Iterator[Service]:
+    """The service as checked in, with a diffusion model of few weights."""
+    shelf = scratch / "checkpoints"
+    tiny_checkpoint.sdxl(shelf / "tiny")
+    options = {"image": {"diffusers": {"checkpoints": str(shelf), "hub": []}}}
+    environment = {"ORRERY_OPTIONS": json.dumps(options)}
+    config, data_dir = ROOT / "serve_config.yaml", scratch / "pictures"
+    started = Service(config, free_port(), data_dir, environment).start()
+    try:
+        yield started.wait_until_ready()
+    finally:
+        started.stop()
 
 
 def test_a_prompt_becomes_a_picture(orrery: Service) -> None:
@@ -58,9 +78,14 @@ def test_a_scene_can_be_edited_and_sent_back(orrery: Service) -> None:
         again = client.post(ROUTE, json={"scene": scene, "seed": 1, **SMALL}).json()
         scene["objects"][0]["color"] = "#00ff00"
         edited = client.post(ROUTE, json={"scene": scene, "seed": 1, **SMALL}).json()
+        # The files differ: each says which prompt it came from.
+        pixels = [
+            Image.open(io.BytesIO(client.get(made["images"][0]["asset"]["url"]).content)).tobytes()
+            for made in (first, again, edited)
+        ]
 
-    assert again["images"][0]["asset"]["id"] == first["images"][0]["asset"]["id"]
-    assert edited["images"][0]["asset"]["id"] != first["images"][0]["asset"]["id"]
+    assert pixels[0] == pixels[1]
+    assert pixels[0] != pixels[2]
     assert edited["images"][0]["scene"]["objects"][0]["color"] == "#00ff00"
 
 
@@ -168,3 +193,67 @@ def test_a_replica_killed_while_it_draws_is_not_noticed(orrery: Service) -> None
 
     assert answers[0].status_code == 200
     assert answers[0].json()["images"][0]["seed"] == 8
+
+
+def uploaded(client: httpx.Client, seed: int) -> dict[str, str]:
+    """A photo of noise, which is longer than a JSON body may be."""
+    buffer = io.BytesIO()
+    noise = random.Random(seed).randbytes(700 * 700 * 3)  # noqa: S311  # pixels
+    Image.frombytes("RGB", (700, 700), noise).save(buffer, "PNG")
+    assert len(buffer.getvalue()) > 2**20
+    headers = {"Content-Type": "image/png"}
+    answer = client.post("/assets", content=buffer.getvalue(), headers=headers)
+    assert answer.status_code == 201, answer.text
+    return {"asset_id": answer.json()["id"]}
+
+
+def followed(client: httpx.Client, url: str, wanted: float, limit_s: float = 120) -> dict[str, Any]:
+    """The task once it has come so far, or has ended."""
+    end = time.monotonic() + limit_s
+    while time.monotonic() < end:
+        task: dict[str, Any] = client.get(url).json()
+        if task["state"] in ("completed", "failed") or task["tasks"][0]["progress"] >= wanted:
+            return task
+        time.sleep(0.2)
+    raise AssertionError(task)
+
+
+def test_a_fine_tune_outlives_its_replica_and_serves_the_next_request(orrery: Service) -> None:
+    with orrery.client() as client:
+        photos = [uploaded(client, seed) for seed in range(4)]
+        course = {"model": "tiny", "photos": photos, "instance": "sks", "name": "mine",
+                  "steps": 300, "rank": 4, "size_px": 64}  # fmt: skip
+        accepted = client.post("/api/v1/image/fine-tunes", json=course)
+        url = accepted.headers["location"]
+        followed(client, url, 0.3)
+        for replica in orrery.replicas("image"):
+            os.kill(replica.pid, signal.SIGKILL)
+        task = followed(client, url, 2)
+        taught = task["outputs"]["result"]
+        listed = client.get("/api/v1/image/adapters").json()["adapters"]
+        drawing = {"prompt": "sks", "backend": "diffusers", "model": "tiny", "steps": 2, "seed": 1,
+                   "size": "64x64", "adapters": [{"name": "mine"}]}  # fmt: skip
+        drawn = client.post(ROUTE, json=drawing)
+
+    assert (accepted.status_code, task["state"]) == (202, "completed")
+    assert taught["resumed_from"] >= 25
+    assert [card["asset"]["id"] for card in listed] == [taught["adapter"]["id"]]
+    assert drawn.status_code == 200
+
+
+def test_pictures_are_drawn_while_a_model_learns(orrery: Service) -> None:
+    with orrery.client() as client:
+        course = {"model": "tiny", "photos": [uploaded(client, seed) for seed in range(4)],
+                  "instance": "sks", "steps": 4000, "rank": 4, "size_px": 64}  # fmt: skip
+        url = client.post("/api/v1/image/fine-tunes", json=course).headers["location"]
+        followed(client, url, 0.1)
+        diffused = {"prompt": "a cube", "backend": "diffusers", "model": "tiny", "steps": 2,
+                    "size": "64x64"}  # fmt: skip
+        answers = [
+            client.post(ROUTE, json=body) for body in (diffused, {"prompt": "a cube", **SMALL})
+        ]
+        task = client.get(url).json()
+        client.delete(url)
+
+    assert [answer.status_code for answer in answers] == [200, 200]
+    assert task["state"] == "running"

@@ -3,6 +3,7 @@
 import asyncio
 import time
 from collections.abc import AsyncIterator, Callable, Iterator
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -34,6 +35,13 @@ def exchange() -> Exchange:
 def url(exchange: Exchange) -> Iterator[str]:
     with serving(exchange) as address:
         yield address
+
+
+@pytest.fixture(scope="module", autouse=True)
+def imported() -> None:
+    """What the first question would import while its patience runs."""
+    import_module("ccxt.async_support")
+    import_module("pycoingecko")
 
 
 @pytest.fixture

@@ -2,6 +2,7 @@
 
 import base64
 import io
+import threading
 import time
 from pathlib import Path
 from typing import Any
@@ -14,9 +15,10 @@ from safetensors.torch import load
 
 from benchmarks import tiny_checkpoint
 from models.core.capability import Run, Setup
-from models.core.errors import Cancelled, ModelUnavailable, UnknownAsset
+from models.core.errors import Cancelled, CapacityExceeded, ModelUnavailable, UnknownAsset
 from models.core.local_store import LocalArtifactStore
 from models.image.diffusion.backend import DiffusersBackend
+from models.image.diffusion.dreambooth import PREPARED
 from models.image.fine_tune import FineTuneRequest
 from models.image.schema import ImageRequest
 
@@ -123,12 +125,68 @@ def test_cancelling_ends_it_within_a_step(backend: DiffusersBackend) -> None:
     assert time.monotonic() - moments[0] < 1
 
 
+def test_own_adapters_are_listed_and_used_by_name(backend: DiffusersBackend) -> None:
+    anna = Run(owner="anna")
+    unnamed = backend.fine_tune(lesson(steps=1), anna)
+    older = backend.fine_tune(lesson(steps=1, name="mine"), anna)
+    newer = backend.fine_tune(lesson(steps=2, name="mine"), anna)
+    listed = backend.adapters(anna).adapters
+    wanted = {"prompt": "sks cube", "backend": "diffusers", "seed": 1, "steps": 1,
+              "size": f"{SIDE}x{SIDE}"}  # fmt: skip
+
+    def drawn(name: str, run: Run = anna) -> str:
+        adapted = {**wanted, "adapters": [{"name": name}]}
+        return backend.run(ImageRequest.model_validate(adapted), run).images[0].asset.id
+
+    assert [(card.name, card.asset) for card in listed] == [
+        ("mine", newer.adapter), ("mine", older.adapter), ("sks-cube", unnamed.adapter)
+    ]  # fmt: skip
+    assert {(card.origin, card.model) for card in listed} == {("own", "xl")}
+    assert drawn("mine") == drawn(newer.adapter.id)
+    assert drawn("sks-cube") == drawn(unnamed.adapter.id)
+    assert backend.adapters(Run(owner="bert")).adapters == ()
+    with pytest.raises(UnknownAsset):
+        drawn("mine", Run(owner="bert"))
+
+
+def test_a_third_course_at_a_time_is_told_to_come_back(backend: DiffusersBackend) -> None:
+    left = threading.Event()
+    began = threading.Barrier(2, timeout=30)
+    learning = [True]
+
+    def progress(fraction: float, _stage: str) -> None:
+        if fraction > PREPARED and learning.pop(0):
+            began.wait()
+
+    def course(run: Run) -> None:
+        with pytest.raises(Cancelled):
+            backend.fine_tune(lesson(steps=4000), run)
+
+    learning += [False] * 4000
+    first = Run(cancelled=left.is_set, progress=progress)
+    waiting = Run(cancelled=left.is_set)
+    threads = [threading.Thread(target=course, args=(run,)) for run in (first, waiting)]
+    try:
+        threads[0].start()
+        began.wait()
+        threads[1].start()
+        time.sleep(0.2)
+        with pytest.raises(CapacityExceeded, match="under way"):
+            backend.fine_tune(lesson(), Run())
+    finally:
+        left.set()
+        for thread in threads:
+            thread.join(10)
+
+
 @pytest.mark.parametrize(
     "fields",
     [
         {"photos": [photo(0)] * 3},
         {"photos": [photo(0)] * 21},
         {"instance": " "},
+        {"name": "a/b"},
+        {"name": "0" * 64},
         {"prior_pictures": 3},
         {"size_px": 100},
     ],

@@ -14,6 +14,7 @@ from torch import nn
 from models.core.errors import CapacityExceeded, InvalidInput, ModelUnavailable
 from models.image.diffusion.adapters import AdaptedNetwork, AdapterSet, LowRank
 from models.image.diffusion.batching import next_batch
+from models.image.diffusion.company import keep_apart
 from models.image.diffusion.engine import StepEngine
 from models.image.diffusion.forward import Forward
 from models.image.diffusion.gauges import HostGauge
@@ -176,6 +177,40 @@ def test_fixed_rows_make_the_bytes_independent_of_neighbours(net: Net, engine: S
 
         assert all(torch.equal(a, b) for a, b in zip(single, shared, strict=True))
     assert {len(times) for times in net.calls[1:]} <= {1, 4}
+
+
+def apart(device: str, **fields: Any) -> Watched:
+    made = request(**fields)
+    keep_apart(made, device, 4)
+    return made
+
+
+def test_on_a_gpu_who_must_be_reproducible_has_each_forward_to_itself(
+    net: Net, engine: StepEngine
+) -> None:
+    crowd = [apart("cuda", steps=3), request(steps=3, rows=1), apart("cuda", steps=2, rows=1)]
+    together(net, engine, [*crowd, request(steps=2, rows=1)])
+    served = sorted(sorted(times) for times in net.calls[1:])
+
+    # Those two who do not care still share theirs.
+    assert served == [[1.0], [1.0], [1.0, 1.0], [1.0, 2.0], [2.0], [2.0, 2.0], [2.0, 3.0],
+                      [3.0, 3.0]]  # fmt: skip
+    assert engine.tally.padding == 0
+
+
+def test_and_a_lack_of_memory_does_not_divide_its_rows(net: Net, engine: StepEngine) -> None:
+    net.room = 1
+    (event,) = together(net, engine, [apart("cuda")])
+
+    assert isinstance(event, Failed)
+    assert isinstance(event.error, CapacityExceeded)
+    assert "reproducible" in str(event.error)
+
+
+def test_on_a_processor_they_share_forwards_of_a_fixed_number(net: Net, engine: StepEngine) -> None:
+    together(net, engine, [apart("cpu", steps=1, seed=s) for s in range(2)])
+
+    assert [len(times) for times in net.calls[1:]] == [4]
 
 
 def test_without_rows_for_all_everyone_takes_turns(net: Net, engine: StepEngine) -> None:

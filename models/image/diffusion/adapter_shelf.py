@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 
 import torch
 
-from models.core.artifacts import ArtifactStore
+from models.core.artifacts import ArtifactStore, Asset, AssetRecord
 from models.core.errors import InvalidInput, UnknownAsset
 from models.image.diffusion.adapters import AdapterSet, LowRank
 from models.image.diffusion.checkpoint import Checkpoint
@@ -19,6 +19,9 @@ from models.image.diffusion.layouts import Pipeline
 from models.image.schema import Adapter
 
 MAX_ADAPTER_BYTES = 2 * 1024**3
+SUFFIX = ".safetensors"
+MEDIA_TYPE = "application/x-safetensors"
+"""Of the adapters that were taught here; by it their owner's are found among the assets."""
 _ASSET_ID = re.compile(r"[0-9a-f]{64}")
 
 KeyT = TypeVar("KeyT")
@@ -69,7 +72,12 @@ class AdapterShelf:
         """The operator's adapters."""
         if self._folder is None or not self._folder.is_dir():
             return ()
-        return tuple(sorted(path.stem for path in self._folder.glob("*.safetensors")))
+        return tuple(sorted(path.stem for path in self._folder.glob(f"*{SUFFIX}")))
+
+    def owned(self, owner: str) -> tuple[AssetRecord, ...]:
+        """The adapters that an owner taught, the newest first."""
+        found = self._store.owned(owner, MEDIA_TYPE)
+        return tuple(sorted(found, key=lambda r: (r.asset.created_at, r.asset.id), reverse=True))
 
     def fetch(
         self, wanted: Sequence[Adapter], checkpoint: Checkpoint, owner: str
@@ -83,7 +91,8 @@ class AdapterShelf:
         if not wanted:
             return None
         # Looked up every time: what is in memory must not open what an owner may not see.
-        keys = [self._key(adapter.name, owner) for adapter in wanted]
+        found = [self._found(adapter.name, owner) for adapter in wanted]
+        keys = [_key(one) for one in found]
         home = f"{checkpoint.name} {checkpoint.version}"
         together = (
             home,
@@ -94,10 +103,10 @@ class AdapterShelf:
             if known is not None:
                 return known
             parts = []
-            for key, adapter in zip(keys, wanted, strict=True):
+            for one, key, adapter in zip(found, keys, wanted, strict=True):
                 layers = self._parts.recall((home, key))
                 if layers is None:
-                    content = self._content(adapter.name, owner)
+                    content = self._content(one, owner)
                     layers = _placed(read_adapter(content, checkpoint.pipeline), checkpoint)
                     checkpoint.forward.adapters.check(layers)
                     self._parts.keep((home, key), layers)
@@ -107,28 +116,30 @@ class AdapterShelf:
             self._sets.keep(together, merged)
             return merged
 
-    def _key(self, name: str, owner: str) -> str:
-        path = self._path(name)
-        if path is not None:
-            state = path.stat()
-            return f"{name} {state.st_size} {state.st_mtime_ns}"
-        if _ASSET_ID.fullmatch(name) is None:
-            raise UnknownAsset(f"no such adapter: {name!r}; see /api/v1/image/models")
-        self._store.stat(name, owner)
-        return name
+    def _found(self, name: str, owner: str) -> Path | Asset:
+        """The operator's file, or the owner's asset: by its id, or the newest of that name."""
+        if self._folder is not None and name in self.names():
+            return self._folder / f"{name}{SUFFIX}"
+        if _ASSET_ID.fullmatch(name) is not None:
+            return self._store.stat(name, owner).asset
+        for record in self.owned(owner):
+            if record.asset.filename == f"{name}{SUFFIX}":
+                return record.asset
+        raise UnknownAsset(f"no such adapter: {name!r}; see /api/v1/image/adapters")
 
-    def _path(self, name: str) -> Path | None:
-        if self._folder is None or name not in self.names():
-            return None
-        return self._folder / f"{name}.safetensors"
+    def _content(self, found: Path | Asset, owner: str) -> bytes:
+        if isinstance(found, Path):
+            return found.read_bytes()
+        if found.size_bytes > MAX_ADAPTER_BYTES:
+            raise InvalidInput(f"the asset {found.id} is too large for an adapter")
+        return b"".join(self._store.read(found.id, owner))
 
-    def _content(self, name: str, owner: str) -> bytes:
-        path = self._path(name)
-        if path is not None:
-            return path.read_bytes()
-        if self._store.stat(name, owner).asset.size_bytes > MAX_ADAPTER_BYTES:
-            raise InvalidInput(f"the asset {name} is too large for an adapter")
-        return b"".join(self._store.read(name, owner))
+
+def _key(found: Path | Asset) -> str:
+    if isinstance(found, Asset):
+        return found.id
+    state = found.stat()
+    return f"{found.stem} {state.st_size} {state.st_mtime_ns}"
 
 
 def read_adapter(content: bytes, pipeline: Pipeline) -> Mapping[str, LowRank]:

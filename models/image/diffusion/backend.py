@@ -10,7 +10,7 @@ from models.core.artifacts import Provenance
 from models.core.capability import ModelCard, Run, Setup
 from models.core.errors import InvalidInput, ModelUnavailable
 from models.core.seeds import draw_seed
-from models.image.diffusion.adapter_shelf import AdapterShelf
+from models.image.diffusion.adapter_shelf import SUFFIX, AdapterShelf
 from models.image.diffusion.checkpoint import Checkpoint
 from models.image.diffusion.drawing import Drawing
 from models.image.diffusion.dreambooth import DreamBooth
@@ -19,7 +19,12 @@ from models.image.diffusion.residents import Residents
 from models.image.diffusion.shelf import Found, Shelf
 from models.image.diffusion.stock import StockCheckpoint
 from models.image.diffusion.wording import styled
-from models.image.fine_tune import FineTuneRequest, FineTuneResult
+from models.image.fine_tune import (
+    AdapterCard,
+    AdaptersResult,
+    FineTuneRequest,
+    FineTuneResult,
+)
 from models.image.options import ImageOptions
 from models.image.picture_files import check_format, encode_picture
 from models.image.schema import MAX_SEED, BackendName, ImageRequest, ImageResult, Picture
@@ -121,7 +126,30 @@ class DiffusersBackend:
         found = self._found(request.model)
         if found.layout is None:
             raise InvalidInput(f"{found.name!r} is not of a layout that can be taught here")
+        if request.adapter_name in self._adapters.names():
+            raise InvalidInput(
+                f"an adapter named {request.adapter_name!r} is installed; choose another `name`"
+            )
         return self._dreambooth.teach(request, found, found.layout, run)
+
+    def adapters(self, run: Run) -> AdaptersResult:
+        """What the caller may adapt pictures with.
+
+        Raises:
+            Cancelled: Nobody waits for the answer any more.
+        """
+        run.check()
+        installed = [AdapterCard(name=name, origin="installed") for name in self._adapters.names()]
+        own = [
+            AdapterCard(
+                name=record.asset.filename.removesuffix(SUFFIX),
+                origin="own",
+                asset=record.asset,
+                model=(record.provenance.model or "").rpartition(" ")[0] or None,
+            )
+            for record in self._adapters.owned(run.owner)
+        ]
+        return AdaptersResult(adapters=(*installed, *own))
 
     def _found(self, name: str | None) -> Found:
         found = self._shelf.find(name)

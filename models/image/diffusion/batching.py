@@ -27,6 +27,8 @@ def next_batch(requests: Sequence[Running], bound: Callable[[Running], int]) -> 
     """
     ordered = sorted(requests, key=urgency)
     leader = ordered[0]
+    if leader.alone:
+        return [leader]
     room = leader.fixed_rows or bound(leader)
     batch: list[Running] = []
     for request in ordered:
@@ -34,7 +36,7 @@ def next_batch(requests: Sequence[Running], bound: Callable[[Running], int]) -> 
         # One that needs a fixed number of rows cannot join a forward of another number; one that
         # does not care may fill what is left of such a forward.
         agrees = request.fixed_rows in (None, leader.fixed_rows)
-        if request is leader or (fits and agrees):
+        if request is leader or (fits and agrees and not request.alone):
             batch.append(request)
             room -= request.rows
     return batch

@@ -39,6 +39,7 @@ class Checkpoint:
     Attributes:
         name: As requests name it.
         version: Of its files.
+        device: `cpu` or `cuda`.
         engine: Steps its requests.
         preparation: Makes requests for the engine; hold `text_lock`, and `pixel_lock` where a
             picture is given.
@@ -50,7 +51,7 @@ class Checkpoint:
     """
 
     def __init__(self, found: Found, options: DiffusersOptions, device: str) -> None:
-        self.name, self.version = found.name, found.version
+        self.name, self.version, self.device = found.name, found.version, device
         if found.layout is None:
             raise ModelUnavailable(f"{found.name!r} is not of a layout that the step engine drives")
         self.pipeline = load_pipeline(found, found.layout, options, device)

@@ -12,6 +12,7 @@ from PIL import Image
 from models.core.capability import Run
 from models.image.diffusion.adapters import AdapterSet
 from models.image.diffusion.checkpoint import Checkpoint
+from models.image.diffusion.company import keep_apart
 from models.image.diffusion.preparation import Wish
 from models.image.diffusion.running import Event, Failed, Finished, Running, Stepped
 from models.image.picture_files import preview_file
@@ -30,7 +31,8 @@ class Drawing:
         request: As it was sent.
         wish: What it says.
         run: Of its caller.
-        reproducible_rows: Rows of every forward, if it asks for the same bytes whatever happens.
+        reproducible_rows: Rows of every forward on a processor, if it asks for the same bytes
+            whatever happens.
 
     Attributes:
         timings_s: Seconds until the text was read, the first step and the last one were done, and
@@ -48,7 +50,7 @@ class Drawing:
         self.timings_s: dict[str, float] = {}
         self._checkpoint, self._request = checkpoint, request
         self._wish, self._run = wish, run
-        self._fixed_rows = reproducible_rows if request.reproducible else None
+        self._reproducible_rows = reproducible_rows
         self._started = time.perf_counter()
         self._inbox: queue.SimpleQueue[tuple[int, Event]] = queue.SimpleQueue()
         self._pictures: dict[int, Image.Image] = {}
@@ -64,7 +66,9 @@ class Drawing:
         running: list[Running] = []
         try:
             for number, one in enumerate(self._prepared(seeds)):
-                one.adapters, one.fixed_rows = adapters, self._fixed_rows
+                one.adapters = adapters
+                if self._request.reproducible:
+                    keep_apart(one, self._checkpoint.device, self._reproducible_rows)
                 one.priority, one.deadline = self._request.priority, overdue
                 one.preview_every = self._request.preview_every
                 one.tell = partial(self._hear, number)

@@ -6,7 +6,8 @@ import logging
 import shutil
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any, TypeAlias
 
 import torch
@@ -15,6 +16,8 @@ from PIL import Image, ImageOps
 from models.core.artifacts import Asset, Provenance
 from models.core.capability import Run, Setup
 from models.core.device import out_of_memory
+from models.core.errors import CapacityExceeded
+from models.image.diffusion.adapter_shelf import MEDIA_TYPE, SUFFIX
 from models.image.diffusion.checkpoint import load_pipeline
 from models.image.diffusion.layouts import SDXL, Layout, Pipeline
 from models.image.diffusion.shelf import Found
@@ -30,6 +33,9 @@ PRIOR_STEPS, PRIOR_GUIDANCE = 20, 5.0
 STALE_S = 7 * 24 * 3600.0
 """States of courses that nobody came back to are removed after this time."""
 POLL_S = 0.1
+MOST_AT_ONCE = 2
+"""One that learns and one that waits: the replica's other threads are for pictures."""
+RETRY_S = 30.0
 
 logger = logging.getLogger(__name__)
 
@@ -46,6 +52,7 @@ class DreamBooth:
         self._setup, self._options = setup, options
         self._folder = setup.cache_dir / "fine-tunes"
         self._turn = threading.Lock()
+        self._places = threading.Semaphore(MOST_AT_ONCE)
 
     def teach(
         self, request: FineTuneRequest, found: Found, layout: Layout, run: Run
@@ -54,18 +61,27 @@ class DreamBooth:
 
         Raises:
             Cancelled: Nobody waits for it any more.
-            CapacityExceeded: Memory ran out.
+            CapacityExceeded: Memory ran out, or others wait already.
             InvalidInput: A photo is none.
             ModelUnavailable: The checkpoint cannot be loaded.
             UnknownAsset: A photo is not the caller's.
         """
         started = time.perf_counter()
         photos = [read_source(p, run.owner, self._setup.store) for p in request.photos]
+        if not self._places.acquire(blocking=False):
+            raise CapacityExceeded(f"{MOST_AT_ONCE} fine-tunes are under way already", RETRY_S)
+        try:
+            with self._own_turn(run), out_of_memory("ask for a smaller size_px or rank"):
+                return self._taught(request, photos, found, layout, run, started)
+        finally:
+            self._places.release()
+
+    @contextmanager
+    def _own_turn(self, run: Run) -> Iterator[None]:
         while not self._turn.acquire(timeout=POLL_S):
             run.check()
         try:
-            with out_of_memory("ask for a smaller size_px or rank"):
-                return self._taught(request, photos, found, layout, run, started)
+            yield
         finally:
             self._turn.release()
             if torch.cuda.is_available():
@@ -91,6 +107,7 @@ class DreamBooth:
             rank=request.rank,
             learning_rate=request.learning_rate,
             seed=request.seed,
+            name=request.adapter_name,
         )
         folder = self._folder / _key(request, photos, found, run.owner)
         training = Training(pipeline, course, folder)
@@ -105,6 +122,7 @@ class DreamBooth:
         logger.info("adapter trained", extra={"steps": request.steps})
         return FineTuneResult(
             adapter=asset,
+            name=request.adapter_name,
             model=found.name,
             steps=request.steps,
             resumed_from=training.resumed_from,
@@ -125,11 +143,12 @@ class DreamBooth:
         return self._setup.store.put(
             content,
             owner=run.owner,
-            media_type="application/octet-stream",
-            filename="adapter.safetensors",
+            media_type=MEDIA_TYPE,
+            filename=f"{request.adapter_name}{SUFFIX}",
             provenance=Provenance(
                 capability="image",
-                backend=f"dreambooth {found.name} {found.version}",
+                backend="dreambooth",
+                model=f"{found.name} {found.version}",
                 seed=request.seed,
                 prompt_sha256=hashlib.sha256(request.instance.encode()).hexdigest(),
                 inputs=tuple(p.asset_id for p in request.photos if p.asset_id is not None),

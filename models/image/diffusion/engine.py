@@ -15,6 +15,7 @@ import torch
 from models.core.device import is_out_of_memory
 from models.core.errors import CapacityExceeded, ModelUnavailable
 from models.image.diffusion.batching import next_batch
+from models.image.diffusion.company import choose_repeatable_kernels
 from models.image.diffusion.forward import Forward
 from models.image.diffusion.memory import RowBudget
 from models.image.diffusion.running import Failed, Running
@@ -57,6 +58,7 @@ class StepEngine:
         self.tally = Tally()
         self._forward, self._budget = forward, budget
         self._pace = _CudaPace() if device == "cuda" else None
+        choose_repeatable_kernels(device)
         self._running: list[Running] = []
         self._arrivals: list[Running] = []
         self._wake = threading.Condition()
@@ -138,18 +140,19 @@ class StepEngine:
     def _predicted(self, batch: Sequence[Running]) -> torch.Tensor:
         """The network's answer for every row, in as many forwards as the memory demands."""
         fixed = batch[0].fixed_rows
+        rows_matter = fixed is not None or batch[0].alone
         area = batch[0].area
         while True:
-            most = fixed or max(self._budget.bound(area), 1)
+            most = fixed or (batch[0].rows if batch[0].alone else max(self._budget.bound(area), 1))
             try:
                 return self._forward(batch, most, fixed, self._count)
             except (RuntimeError, MemoryError) as error:
                 if not is_out_of_memory(error):
                     raise
-                if most == 1 or fixed is not None:
+                if most == 1 or rows_matter:
                     raise CapacityExceeded(
                         "memory ran out within a step; ask for a smaller size"
-                        + (", or without `reproducible`" if fixed else "")
+                        + (", or without `reproducible`" if rows_matter else "")
                         + ", or try again later",
                         RETRY_S,
                     ) from error

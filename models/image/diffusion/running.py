@@ -113,6 +113,8 @@ class Running:
         adapters: Applied to this request's rows alone.
         fixed_rows: The forward of this request always has so many rows, so that its bytes do not
             depend on its neighbours; any number if absent.
+        alone: The forward of this request has its own rows and no others, for the same reason
+            where a fixed number is not enough; see `company.keep_apart`.
         priority: Smaller goes first where rows are short.
         deadline: In seconds of `time.monotonic()`.
         preview_every: Steps between estimates; 0 gives none.
@@ -129,6 +131,7 @@ class Running:
     kept: Kept | None = None
     adapters: AdapterSet | None = None
     fixed_rows: int | None = None
+    alone: bool = False
     priority: int = 5
     deadline: float | None = None
     preview_every: int = 0

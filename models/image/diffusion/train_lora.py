@@ -62,6 +62,7 @@ class Course:
     rank: int
     learning_rate: float
     seed: int
+    name: str
 
 
 class LowRankPupil(nn.Module):
@@ -154,7 +155,8 @@ class Training:
                 if len(self.losses) % KEEP_EVERY == 0:
                     self._keep()
                 progress(len(self.losses) / self._course.steps)
-        return save(self._pupil.adapter(), {"format": "pt"})
+        # With two entries their order, and with it the bytes, would change from run to run.
+        return save(self._pupil.adapter(), {"name": self._course.name})
 
     def curve(self) -> list[tuple[int, float]]:
         """At most `CURVE_POINTS` means of consecutive losses, each with its last step."""

@@ -45,6 +45,17 @@ def test_what_was_put_is_read_back(store):
     assert store.stat(asset.id, "ann").provenance == ORIGIN
 
 
+def test_an_owners_assets_are_found_by_their_type(store):
+    mine = [put(store, bytes([n]), media_type="application/x-thing") for n in range(3)]
+    put(store, b"picture", filename="application/x-thing")
+    put(store, b"of bert", owner="bert", media_type="application/x-thing")
+    store.delete(mine[0].id, "ann")
+
+    found = {record.asset.id for record in store.owned("ann", "application/x-thing")}
+    assert found == {asset.id for asset in mine[1:]}
+    assert not list(store.owned("../ann", "application/x-thing"))
+
+
 def test_a_file_is_put_like_bytes(store, tmp_path):
     path = tmp_path / "video.mp4"
     path.write_bytes(os.urandom(3 * CHUNK_BYTES + 5))

@@ -57,6 +57,8 @@ def test_the_promises_of_a_store(store, tmp_path):
     video, text = put(store, path), put(store, TEXT, media_type="text/plain")
 
     assert [len(c) for c in store.read(video.id, "ann")] == [CHUNK_BYTES] * 16 + [3]
+    assert [record.asset for record in store.owned("ann", "text/plain")] == [text]
+    assert not list(store.owned("bert", "text/plain"))
     assert b"".join(store.read(video.id, "ann", REQUEST_BYTES - 1, 3)) == b"\0en"
     coded = b"".join(store.read(text.id, "ann", encoding="gzip"))
     assert gzip.decompress(coded) == TEXT
