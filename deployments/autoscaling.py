@@ -8,7 +8,7 @@ and the ledger says so.
 import logging
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from typing import Any, TypeAlias
 
@@ -16,9 +16,10 @@ from ray.serve._private.common import DeploymentID
 from ray.serve.config import AutoscalingContext
 
 from deployments.ledger import open_ledger
-from deployments.scaling_inputs import InputsMissing, demand_of, nodes_of
+from deployments.scaling_inputs import InputsMissing, demand_of, join_nodes, nodes_of
 from deployments.serve_default import wished
 from models.scaling.decide import decide
+from models.scaling.forecast import DayProfile
 from models.scaling.record import DeploymentDecision, NodeLoad, ScalingDecision, record
 from models.scaling.snapshot import Demand, Limits, Need, Node, Snapshot, Terms
 
@@ -57,6 +58,7 @@ class Policy:
         self._limits = Limits(gpus=math.inf if gpus is None else gpus, **(limits or {}))  # type: ignore[arg-type]
         self._past: dict[str, tuple[Need, ...]] = {}
         self._starts: dict[str, _ColdStart] = {}
+        self._days: dict[str, DayProfile] = {}  # as old as the controller: a new one learns anew
         self._targets: Targets = {}
         self._told: Mapping[str, tuple[int, str, str]] = {}
         self._next_s = -math.inf
@@ -98,8 +100,9 @@ class Policy:
             cold_start.see(ctx)
             try:
                 terms = self._terms.get(name, {})
-                demands[name] = demand_of(ctx, terms, cold_start.seconds, wished(ctx))
-                nodes |= nodes_of(ctx)
+                demand = demand_of(ctx, terms, cold_start.seconds, wished(ctx))
+                demands[name] = self._expect(name, ctx.current_time or 0.0, demand)
+                nodes = join_nodes(nodes, nodes_of(ctx))
             except InputsMissing as missing:
                 decided[name] = _by_serve(ctx, str(missing))
             except Exception as error:
@@ -107,6 +110,13 @@ class Policy:
                 said = f"the inputs cannot be read: {type(error).__name__}: {error}"
                 decided[name] = _by_serve(ctx, said)
         return demands, decided, nodes
+
+    def _expect(self, name: str, now_s: float, demand: Demand) -> Demand:
+        """The demand with what is usual at this time of day, as far as that is trusted."""
+        profile = self._days.setdefault(name, DayProfile())
+        profile.learn(now_s, demand.load)
+        usual = profile.expect(now_s + demand.cold_start_s) or 0.0
+        return replace(demand, forecast=demand.terms.trust * usual)
 
     def _tell(
         self,
@@ -121,10 +131,7 @@ class Policy:
             decision = ScalingDecision(
                 at=datetime.now(UTC),
                 deployments=decided,
-                nodes=tuple(
-                    NodeLoad(name=n.name, cpu=n.cpu, memory=n.memory, disk=n.disk)
-                    for n in nodes.values()
-                ),
+                nodes=tuple(NodeLoad(**asdict(node)) for node in nodes.values()),
                 gpus_budget=None if math.isinf(self._limits.gpus) else self._limits.gpus,
             )
             if self._ledger is None:

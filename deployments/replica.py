@@ -15,6 +15,7 @@ from typing import Any
 
 from pydantic import BaseModel, JsonValue, SecretStr
 
+from deployments.gpu_metrics import measure_gpus
 from deployments.logs import join_serve_log
 from deployments.node_address import bind_to_node_address
 from deployments.node_metrics import measure_node, name_as_number
@@ -172,7 +173,9 @@ class Replica:
     async def record_autoscaling_stats(self) -> dict[str, float]:
         """What the autoscaling policy is told of this replica and its machine; numbers alone."""
         node = await asyncio.to_thread(measure_node, self._spec.cache_dir)
+        gpus = await asyncio.to_thread(measure_gpus) if self._spec.num_gpus > 0 else None
         return {
+            **({} if gpus is None else {"gpu": gpus.busy, "gpu_memory": gpus.memory}),
             "busy_s": self._work.busy_s(),
             "service_s": self._work.service_s,
             "gpu_share": self._spec.num_gpus,

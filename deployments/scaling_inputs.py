@@ -6,7 +6,7 @@ from typing import Any, TypeAlias
 from ray.serve.config import AutoscalingContext
 
 from deployments.node_metrics import number_as_name
-from models.scaling.snapshot import Demand, Node, Terms
+from models.scaling.snapshot import Demand, Node, Terms, demand_in_hand
 
 STALE_S = 45.0  # replicas report every 10 s
 
@@ -35,7 +35,9 @@ def demand_of(
     reports: Reports = ctx.raw_metrics or {}
     now_s = ctx.current_time or 0.0
     _check_age(reports.get("busy_s", {}), now_s)
-    service_s = max(_latest(reports, "service_s"), default=0.0)
+    # A replica that has answered nothing yet reports 0. The mean, not the largest: of several noisy
+    # figures the largest grows with their number.
+    measured = [seconds for seconds in _latest(reports, "service_s") if seconds > 0]
     own = {
         "min_replicas": ctx.capacity_adjusted_min_replicas,
         "max_replicas": ctx.capacity_adjusted_max_replicas,
@@ -45,26 +47,41 @@ def demand_of(
     busy = sum(rate(series) for series in reports["busy_s"].values())
     # Handing over takes time too: a replica with a request in it is not free.
     held = min(ctx.total_running_requests, ctx.current_num_replicas * bounds.concurrency)
-    load = max(busy, held)
-    return Demand(
-        terms=bounds,
+    return demand_in_hand(
+        bounds,
         replicas=ctx.target_num_replicas,
-        load=load,
-        backlog_s=max(ctx.total_num_requests - load, 0.0) * service_s,
+        working=max(busy, held),
+        ongoing=ctx.total_num_requests,
+        service_s=sum(measured) / len(measured) if measured else 0.0,
         cold_start_s=cold_start_s,
         default_replicas=default_replicas,
     )
 
 
 def nodes_of(ctx: AutoscalingContext) -> dict[str, Node]:
-    """The machines on which the replicas of a deployment run, by name."""
+    """The machines on which the replicas of a deployment run, by name.
+
+    Of GPUs speak only replicas that have a share of one.
+    """
     reports: Reports = ctx.raw_metrics or {}
     found = {}
     for replica, series in reports.get("node", {}).items():
         name = number_as_name(series[-1].value)
         shares = {what: reports[what][replica][-1].value for what in ("cpu", "memory", "disk")}
+        for what in ("gpu", "gpu_memory"):
+            if series_of_gpu := reports.get(what, {}).get(replica):
+                shares[what] = series_of_gpu[-1].value
         found[name] = Node(name, **shares)
     return found
+
+
+def join_nodes(known: Mapping[str, Node], seen: Mapping[str, Node]) -> dict[str, Node]:
+    """Both; what one deployment says of a machine's GPUs is not lost to one that has none."""
+    joined = dict(known)
+    for name, node in seen.items():
+        if node.gpu is not None or name not in joined:
+            joined[name] = node
+    return joined
 
 
 def rate(series: Series) -> float:

@@ -17,6 +17,9 @@ from graphs.commands.terminal import Subcommands, say
 
 PRICE_LABEL = "usd-per-hour"
 START_COMMANDS = ("head_start_ray_commands", "worker_start_ray_commands")
+TOKEN = "/.ray/auth_token"  # noqa: S105 - the place of it
+EVERYONE = {"0.0.0.0/0", "::/0"}
+WEB_PORTS = {80, 443, 8000}
 Document = Mapping[str, Any]
 
 
@@ -85,9 +88,14 @@ def find_mistakes(document: Document) -> Iterator[str]:
         return
     yield from _node_types(document)
     yield from _start_commands(document)
-    app = next(iter(document.get("file_mounts") or {}), "")
-    if not app:
+    yield from _firewall(document)
+    if not _place_of_app(document):
         yield "file_mounts: the repository is not mounted; add `{/home/ubuntu/app: .}`"
+    if not any(place.endswith(TOKEN) for place in document.get("file_mounts") or {}):
+        yield (
+            "file_mounts: no machine has the token, so Ray does not start; add "
+            "`{/home/ubuntu/.ray/auth_token: ~/.ray/auth_token}` (`ray get-auth-token --generate`)"
+        )
     if not any("constraints.txt" in line for line in document.get("setup_commands") or ()):
         yield "setup_commands: versions are not pinned; install with `-c constraints.txt`"
 
@@ -130,8 +138,14 @@ def _node_types(document: Document) -> Iterator[str]:
         yield "available_node_types: no worker has a GPU; give one `resources: {GPU: 1}`"
 
 
+def _place_of_app(document: Document) -> str:
+    """Where the repository is mounted; empty if it is not."""
+    mounts: Mapping[str, str] = document.get("file_mounts") or {}
+    return next((place for place in mounts if not place.endswith(TOKEN)), "")
+
+
 def _start_commands(document: Document) -> Iterator[str]:
-    app = next(iter(document.get("file_mounts") or {}), "/home/ubuntu/app")
+    app = _place_of_app(document) or "/home/ubuntu/app"
     for key in START_COMMANDS:
         starts = [line for line in document.get(key) or () if "ray start" in line]
         if not starts:
@@ -147,8 +161,35 @@ def _start_commands(document: Document) -> Iterator[str]:
                 yield f"{key}: set {needed}, {why}"
         if re.search(r"--dashboard-host[= ](?!127\.0\.0\.1|localhost)", start):
             yield f"{key}: set --dashboard-host=127.0.0.1 and reach it by `ray dashboard`"
+        if key == START_COMMANDS[0] and not re.search(r"RAY_REDIS_ADDRESS=|redis\.env", start):
+            yield f"{key}: set RAY_REDIS_ADDRESS (or read ~/redis.env), or a lost head loses all"
         if key == START_COMMANDS[1] and "$RAY_HEAD_IP" not in start:
             yield f"{key}: join with --address=$RAY_HEAD_IP:6379"
+
+
+def _firewall(document: Document) -> Iterator[str]:
+    """On AWS the file decides who reaches a machine; elsewhere the network does."""
+    provider: Mapping[str, Any] = document["provider"]
+    if provider["type"] != "aws":
+        return
+    group: Mapping[str, Any] = provider.get("security_group") or {}
+    types: Mapping[str, Any] = document.get("available_node_types") or {}
+    own = [(node.get("node_config") or {}).get("SecurityGroupIds") for node in types.values()]
+    if not group.get("GroupName") and not all(own):
+        yield (
+            "provider: the security group that Ray makes opens ssh to everyone; make one of your own "
+            "and name it: `security_group: {GroupName: orrery}`"
+        )
+    for rule in group.get("IpPermissions") or ():
+        sources = [ip.get("CidrIp") for ip in rule.get("IpRanges") or ()]
+        sources += [ip.get("CidrIpv6") for ip in rule.get("Ipv6Ranges") or ()]
+        if not EVERYONE.isdisjoint(sources) and not _only_web(rule):
+            ports = f"{rule.get('FromPort', 'all')} to {rule.get('ToPort', 'all')}"
+            yield f"security_group: ports {ports} are open to everyone; name your own addresses"
+
+
+def _only_web(rule: Mapping[str, Any]) -> bool:
+    return rule.get("FromPort") == rule.get("ToPort") and rule.get("FromPort") in WEB_PORTS
 
 
 def cost_usd_per_hour(document: Document) -> tuple[float, float]:

@@ -31,10 +31,12 @@ class Fleet:
     Args:
         host_models: Base models that a replica keeps in host memory.
         times: Draws of loading times.
+        stop_s: From telling an idle replica to stop until it is gone.
     """
 
-    def __init__(self, host_models: int, times: LoadTimes) -> None:
+    def __init__(self, host_models: int, times: LoadTimes, stop_s: float = 0.0) -> None:
         self._slots = host_models
+        self._stop_s = stop_s
         self._host_s, self._storage_s = endless(times.host_s), endless(times.storage_s)
         self._lora_s = endless(times.lora_s)
         self._next = 0
@@ -57,7 +59,7 @@ class Fleet:
         """A replica has nothing to do."""
         replica.busy = False
         if replica.draining:
-            self.gone_s += now_s - replica.asked_s
+            self.gone_s += now_s + self._stop_s - replica.asked_s
             return
         number = replica.number
         self.free[number] = replica
@@ -85,7 +87,7 @@ class Fleet:
             self.copies.subtract(replica.host.keys())
             replica.draining = True
             if not replica.busy:
-                self.gone_s += now_s - replica.asked_s
+                self.gone_s += now_s + self._stop_s - replica.asked_s
 
     def choose(self, model: int, needed: Iterable[int] = ()) -> Replica:
         """The free replica for a model: with it on the GPU, in host memory, or the longest idle."""

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from models.scaling.decide import decide
 from models.scaling.forecast import DayProfile
 from models.scaling.simulate import Observation
-from models.scaling.snapshot import Demand, Need, Snapshot, Terms
+from models.scaling.snapshot import Demand, Need, Snapshot, Terms, demand_in_hand
 
 NAME = "simulated"
 
@@ -46,6 +46,34 @@ class Deciding:
             load=seen.load,
             forecast=max(seen.recent, 0.0 if usual is None else self.trust * usual),
             backlog_s=seen.backlog_s,
+            cold_start_s=seen.cold_start_s,
+        )
+        decision = decide(Snapshot(seen.now_s, {NAME: demand}, past=self._past))
+        self._past = decision.past
+        return decision.targets[NAME]
+
+
+@dataclass
+class InHand:
+    """`decide`, given what Serve's controller knows: work in hand and requests, averaged.
+
+    What arrives is not known there, so a rise above what the replicas can do shows as backlog.
+
+    Attributes:
+        terms: Bounds and headroom.
+    """
+
+    terms: Terms
+    _past: dict[str, tuple[Need, ...]] = field(default_factory=dict)
+
+    def __call__(self, seen: Observation) -> int:
+        """The target of the decision."""
+        demand = demand_in_hand(
+            self.terms,
+            replicas=seen.replicas,
+            working=seen.working,
+            ongoing=seen.ongoing,
+            service_s=seen.service_s,
             cold_start_s=seen.cold_start_s,
         )
         decision = decide(Snapshot(seen.now_s, {NAME: demand}, past=self._past))

@@ -20,6 +20,8 @@ class NodeLoad(Value):
     cpu: float
     memory: float
     disk: float
+    gpu: float | None = Field(None, description="mean of its GPUs; null if none is known of")
+    gpu_memory: float | None = Field(None, description="taken of their memory, by anyone")
 
 
 class DeploymentDecision(Value):

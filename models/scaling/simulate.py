@@ -17,11 +17,12 @@ from models.scaling.trace import Floats, Trace
 TICK_S = 10.0  # at this interval Ray Serve pushes its metrics
 ONGOING_S = 30.0  # over which Ray Serve averages them
 LOAD_S = 300.0  # over which the load is averaged
-RECENT_TICKS = 9  # of the load that tells a trend
+RECENT_S = 90.0  # of the load that tells a trend
 LOAD_AHEAD_S = 20.0  # between looks at what is loaded where
 POPULARITY_S = 120.0  # after which a request counts e times less
 FORGOTTEN_S = 0.01
 SCAN = 16  # requests of the queue that a free replica looks at
+SMOOTHING = 0.2  # of the measured seconds per request
 FIRST_COMES_S = 20.0  # the first of the queue is not passed over for longer
 SLO_FACTOR, SLO_S = 2.0, 10.0
 
@@ -34,11 +35,13 @@ class Observation:
         now_s: Time from the start.
         replicas: Asked for.
         ready: Of them, able to work.
-        ongoing: Requests queued or worked on, mean of 30 s.
+        ongoing: Requests queued or worked on, mean of the last `look_back_s`.
         load: Work and loads begun, seconds per second, mean of 5 minutes.
         recent: The same over the last 90 s.
         backlog_s: Seconds of work in the queue.
         cold_start_s: From asking for a replica until it works.
+        working: Requests worked on, mean over the same time as `ongoing`.
+        service_s: Seconds that a request lately took, loads included.
     """
 
     now_s: float
@@ -49,6 +52,8 @@ class Observation:
     recent: float
     backlog_s: float
     cold_start_s: float
+    working: float = 0.0
+    service_s: float = 0.0
 
 
 class Policy(Protocol):
@@ -70,6 +75,12 @@ class World:
         min_replicas: Never fewer.
         max_replicas: Never more.
         loads_ahead: Popular models are loaded into host memory before they are asked for.
+        tick_s: Between decisions: the interval at which metrics reach the controller.
+        look_back_s: Over which requests are averaged.
+        handover_s: Between an answer and the start of the next waiting request on a replica: the
+            router looks again for a free one only so often.
+        stop_s: From telling an idle replica to stop until it is gone.
+        warm: The first replicas are ready at the start.
     """
 
     times: LoadTimes
@@ -78,6 +89,11 @@ class World:
     min_replicas: int = 1
     max_replicas: int = 64
     loads_ahead: bool = False
+    tick_s: float = TICK_S
+    look_back_s: float = ONGOING_S
+    handover_s: float = 0.0
+    stop_s: float = 0.0
+    warm: bool = False
 
 
 @dataclass(frozen=True)
@@ -135,15 +151,18 @@ class Simulation:
         self._service = trace.service_s.tolist()
         self._model, self._lora = trace.model.tolist(), trace.lora.tolist()
         self._arrival = trace.arrival_s.tolist()
-        self._fleet = Fleet(world.host_models, world.times)
+        self._fleet = Fleet(world.host_models, world.times, world.stop_s)
         self._events: list[tuple[float, int, Callable[..., None], Replica, int]] = []
         self._pushed = 0
         self._queue: deque[int] = deque()
         self._backlog_s = 0.0
         self._begun_s = 0.0  # work and loads since the last tick
-        self._recent: deque[float] = deque(maxlen=int(LOAD_S / TICK_S))
-        self._ongoing, self._area, self._area_at_s = 0, 0.0, 0.0
-        self._areas: deque[float] = deque([0.0], maxlen=int(ONGOING_S / TICK_S) + 1)
+        self._recent: deque[float] = deque(maxlen=round(LOAD_S / world.tick_s))
+        self._ongoing, self._working, self._counted_at_s = 0, 0, 0.0
+        self._ongoing_s, self._working_s = 0.0, 0.0  # their integrals
+        kept = round(world.look_back_s / world.tick_s) + 1
+        self._integrals: deque[tuple[float, float]] = deque([(0.0, 0.0)], maxlen=kept)
+        self._lately_s = 0.0  # that a request took
         self._popularity: dict[int, float] = {}
         self._popular_s = 0.0
         self._latency_s = [0.0] * len(trace)
@@ -162,7 +181,7 @@ class Simulation:
             if tick_s <= arrives_s and tick_s <= ends_s:
                 now_s = tick_s
                 self._tick(now_s)
-                tick_s += TICK_S
+                tick_s += self._world.tick_s
             elif arrives_s <= ends_s:
                 now_s = arrives_s
                 self._arrive(now_s, index)
@@ -176,29 +195,36 @@ class Simulation:
         self._pushed += 1
         heapq.heappush(self._events, (at_s, self._pushed, handle, replica, item))
 
-    def _count(self, now_s: float, step: int) -> None:
-        self._area += self._ongoing * (now_s - self._area_at_s)
-        self._area_at_s = now_s
-        self._ongoing += step
+    def _count(self, now_s: float, ongoing: int, working: int) -> None:
+        """Bring the integrals up to now, then change what they count."""
+        elapsed_s = now_s - self._counted_at_s
+        self._ongoing_s += self._ongoing * elapsed_s
+        self._working_s += self._working * elapsed_s
+        self._counted_at_s = now_s
+        self._ongoing += ongoing
+        self._working += working
 
     def _arrive(self, now_s: float, index: int) -> None:
-        self._count(now_s, 1)
+        self._count(now_s, 1, 0)
         service_s, model = self._service[index], self._model[index]
         self._begun_s += service_s
         self._popularity[model] = self._popularity.get(model, 0.0) + service_s
         if self._fleet.free:
-            self._start(now_s, self._fleet.choose(model), index)
+            self._start(now_s, self._fleet.choose(model), index, 0.0)
         else:
             self._queue.append(index)
             self._backlog_s += service_s
 
-    def _start(self, now_s: float, replica: Replica, index: int) -> None:
+    def _start(self, now_s: float, replica: Replica, index: int, handover_s: float) -> None:
         load_s = self._fleet.start(replica, self._model[index], self._lora[index])
         self._begun_s += load_s
-        self._push(now_s + load_s + self._service[index], self._done, replica, index)
+        self._count(now_s, 0, 1)
+        took_s = load_s + self._service[index]
+        self._lately_s += (SMOOTHING if self._lately_s else 1.0) * (took_s - self._lately_s)
+        self._push(now_s + handover_s + took_s, self._done, replica, index)
 
     def _done(self, now_s: float, replica: Replica, index: int) -> None:
-        self._count(now_s, -1)
+        self._count(now_s, -1, -1)
         self._latency_s[index] = now_s - self._arrival[index]
         self._left -= 1
         self._next_or_free(now_s, replica)
@@ -219,7 +245,7 @@ class Simulation:
         index = self._queue[place]
         del self._queue[place]
         self._backlog_s -= self._service[index]
-        self._start(now_s, replica, index)
+        self._start(now_s, replica, index, self._world.handover_s)
 
     def _place_in_queue(self, now_s: float, replica: Replica) -> int:
         """The first request that the replica has the model for, or simply the first."""
@@ -235,8 +261,8 @@ class Simulation:
         return hosted
 
     def _tick(self, now_s: float) -> None:
-        self._count(now_s, 0)
-        self._areas.append(self._area)
+        self._count(now_s, 0, 0)
+        self._integrals.append((self._ongoing_s, self._working_s))
         self._recent.append(self._begun_s)
         self._begun_s = 0.0
         seen = self._observe(now_s)
@@ -247,25 +273,29 @@ class Simulation:
             self._load_ahead(now_s, seen)
 
     def _observe(self, now_s: float) -> Observation:
-        span_s = max(TICK_S * (len(self._areas) - 1), TICK_S)
+        tick_s, (first, last) = self._world.tick_s, (self._integrals[0], self._integrals[-1])
+        span_s = max(tick_s * (len(self._integrals) - 1), tick_s)
         return Observation(
             now_s=now_s,
             replicas=self._target,
             ready=len(self._fleet.alive),
-            ongoing=(self._areas[-1] - self._areas[0]) / span_s,
-            load=sum(self._recent) / (TICK_S * len(self._recent)),
-            recent=_mean_of_last(self._recent, RECENT_TICKS) / TICK_S,
+            ongoing=(last[0] - first[0]) / span_s,
+            load=sum(self._recent) / (tick_s * len(self._recent)),
+            recent=_mean_of_last(self._recent, round(RECENT_S / tick_s)) / tick_s,
             backlog_s=max(self._backlog_s, 0.0),
             cold_start_s=self._world.startup_s,
+            working=(last[1] - first[1]) / span_s,
+            service_s=self._lately_s,
         )
 
     def _scale(self, now_s: float, target: int) -> None:
         if target == self._target:
             return
         self._changes += 1
+        startup_s = 0.0 if self._world.warm and now_s == 0 else self._world.startup_s
         for _ in range(target - self._target):
             replica = self._fleet.add(now_s)
-            self._push(now_s + self._world.startup_s, self._ready, replica, 0)
+            self._push(now_s + startup_s, self._ready, replica, 0)
         if target < self._target:
             self._fleet.shrink(self._target - target, now_s)
         self._target = target

@@ -21,6 +21,8 @@ class Terms:
         slack: Part of the need that is added when it changes; the band without change is twice it.
         hold_s: Shrink only to the largest need of this long.
         usd_per_replica_hour: Price of one replica.
+        trust: How much of the load that is usual at the time of day, once a replica asked for now
+            could work, counts as expected; 0 to 1.
     """
 
     min_replicas: int = 1
@@ -33,6 +35,7 @@ class Terms:
     slack: float = 0.1
     hold_s: float = 300.0
     usd_per_replica_hour: float = 0.0
+    trust: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,14 +62,47 @@ class Demand:
     default_replicas: int | None = None
 
 
+def demand_in_hand(
+    terms: Terms,
+    *,
+    replicas: int,
+    working: float,
+    ongoing: float,
+    service_s: float,
+    cold_start_s: float,
+    default_replicas: int | None = None,
+) -> Demand:
+    """The demand of which only what is in hand and what waits is known.
+
+    Args:
+        terms: Of the deployment.
+        replicas: Asked for now.
+        working: Requests being worked on at once.
+        ongoing: Those, and those that wait.
+        service_s: Seconds of work per request.
+        cold_start_s: From asking for a replica until it works.
+        default_replicas: What Serve's own policy would ask for.
+    """
+    return Demand(
+        terms=terms,
+        replicas=replicas,
+        load=working,
+        backlog_s=max(ongoing - working, 0.0) * service_s,
+        cold_start_s=cold_start_s,
+        default_replicas=default_replicas,
+    )
+
+
 @dataclass(frozen=True, slots=True)
 class Node:
-    """How full one machine is, each as a share from 0 to 1."""
+    """How full one machine is, each as a share from 0 to 1; `None` where no GPU is known of."""
 
     name: str
     cpu: float = 0.0
     memory: float = 0.0
     disk: float = 0.0
+    gpu: float | None = None
+    gpu_memory: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

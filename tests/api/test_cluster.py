@@ -29,6 +29,9 @@ def test_the_cost_is_that_of_the_dearest_machines(capsys: pytest.CaptureFixture[
     assert "0.40 USD per hour idle, at most 5.22" in capsys.readouterr().out
 
 
+STATS = {"FromPort": 8404, "ToPort": 8404, "IpRanges": [{"CidrIp": "0.0.0.0/0"}]}
+
+
 def put(*path: str, value: Any) -> Any:
     def change(document: dict[str, Any]) -> None:
         for key in path[:-1]:
@@ -73,6 +76,10 @@ def start(which: str, old: str, new: str = "") -> Any:
         (start("head", "ray start", "true"), "nothing starts Ray; add `ray start`"),
         (put("setup_commands", value=["pip install ray"]), "install with `-c constraints.txt`"),
         (put("provider", "type", value="awz"), "Ray refuses it"),
+        (drop("file_mounts", "/home/ubuntu/.ray/auth_token"), "`ray get-auth-token --generate`"),
+        (drop("provider", "security_group"), "opens ssh to everyone"),
+        (put("provider", "security_group", "IpPermissions", value=[STATS]), "ports 8404 to 8404"),
+        (start("head", "~/redis.env", "~/other.env"), "set RAY_REDIS_ADDRESS"),
     ],
 )
 def test_a_planted_mistake_is_found_with_its_mend(

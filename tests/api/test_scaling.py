@@ -15,10 +15,12 @@ from ray.serve.config import AutoscalingConfig, AutoscalingContext
 
 from deployments import autoscaling
 from deployments.autoscaling import Policy
+from deployments.gpu_metrics import GpuLoad, measure_gpus
 from deployments.node_metrics import name_as_number, number_as_name
 from deployments.serve_default import ServeDefault, context
 from deployments.work import Work
 from graphs.cli import main
+from models.scaling.forecast import DAY_S
 from models.scaling.record import (
     DeploymentDecision,
     NodeLoad,
@@ -30,6 +32,7 @@ from tests.api.conftest import IDLE, Api
 
 ROOT = Path(__file__).resolve().parents[2]
 NODE = "0123456789ab"
+PLAIN = {"headroom": 0, "slack": 0, "hold_s": 0}
 
 
 class Ledger:
@@ -82,8 +85,7 @@ def call(policy: Policy, *contexts: AutoscalingContext) -> dict[str, int]:
 
 
 def plain(**fields: Any) -> Policy:
-    terms = {"headroom": 0, "slack": 0, "hold_s": 0}
-    return Policy({"image": terms, "video": {**terms, "priority": 1}}, **fields)
+    return Policy({"image": PLAIN, "video": {**PLAIN, "priority": 1}}, **fields)
 
 
 def test_the_policy_follows_load_and_backlog(ledger: Ledger) -> None:
@@ -96,6 +98,39 @@ def test_the_policy_follows_load_and_backlog(ledger: Ledger) -> None:
     assert "120 s of work waiting" in one.reason
     assert one.default_policy == "7 instead of 3"
     assert ledger.noted[-1][0].nodes[0].name == NODE
+
+
+def test_what_a_replica_says_of_its_gpu_stays_beside_one_that_has_none(ledger: Ledger) -> None:
+    call(plain(), seen("image", gpu=0.7, gpu_memory=0.4, gpu_share=0.5), seen("video"))
+    (node,) = ledger.noted[-1][0].nodes
+
+    assert (node.name, node.cpu, node.gpu, node.gpu_memory) == (NODE, 0.5, 0.7, 0.4)
+
+
+def test_two_gpus_are_read_as_one_and_none_as_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tool = tmp_path / "nvidia-smi"
+    monkeypatch.setenv("PATH", str(tmp_path), prepend=":")
+    for said, load in (
+        ("90, 6000, 24000\n10, 0, 8000\n", GpuLoad(0.5, 0.1875)),
+        ("[N/A], 0, 8000", None),
+        ("", None),
+    ):
+        tool.write_text(f"#!/bin/sh\necho '{said.strip()}'\n")
+        tool.chmod(0o755)
+        assert measure_gpus() == load
+
+
+def test_what_was_usual_yesterday_is_prepared_for_as_far_as_it_is_trusted(ledger: Ledger) -> None:
+    policies = {trust: Policy({"image": {**PLAIN, "trust": trust}}) for trust in (0, 0.5)}
+    at_s = 36_000.0  # ten o'clock, on whatever clock
+    for trust, policy in policies.items():
+        for now_s in (at_s, at_s + 700):  # another ten minutes close the first
+            call(policy, seen(busy=4.0, ongoing=4.0, replicas=4, now_s=now_s))
+        tomorrow = seen(busy=0.5, ongoing=0.5, now_s=at_s + DAY_S - 10)
+        assert call(policy, tomorrow) == {"image": 1 if trust == 0 else 2}
+        assert ledger.noted[-1][0].deployments["image"].inputs["forecast"] == 4 * trust
 
 
 def test_the_higher_priority_takes_the_gpus(ledger: Ledger) -> None:
@@ -224,7 +259,14 @@ async def test_before_the_first_decision_the_routes_say_so(client: httpx.AsyncCl
 
     assert missing.status_code == 503
     assert "no scaling decision was made yet" in missing.json()["detail"]
-    assert metrics["gateway_node"] == {"name": "ab", "cpu": 0.5, "memory": 0.25, "disk": 0.75}
+    assert metrics["gateway_node"] == {
+        "name": "ab",
+        "cpu": 0.5,
+        "memory": 0.25,
+        "disk": 0.75,
+        "gpu": None,
+        "gpu_memory": None,
+    }
     assert (metrics["gpus"], metrics["gpus_free"]) == (2, 1.5)
 
 

@@ -10,8 +10,8 @@ import pytest
 from models.scaling.forecast import DAY_S, DayProfile
 from models.scaling.loads import LoadTimes, read_percentiles
 from models.scaling.placement import copies
-from models.scaling.policies import Deciding, Fixed
-from models.scaling.simulate import Outcome, World, simulate
+from models.scaling.policies import Deciding, Fixed, InHand
+from models.scaling.simulate import Observation, Outcome, World, simulate
 from models.scaling.snapshot import Terms
 from models.scaling.trace import Trace, generate, read_trace
 
@@ -98,6 +98,41 @@ def test_what_drains_still_costs_and_finishes() -> None:
     assert outcome.latency_s.tolist() == [3600, 3600]
     assert outcome.gpu_hours == pytest.approx(2.0)
     assert outcome.changes == 1
+
+
+def test_a_waiting_request_loses_the_hand_over_and_a_warm_fleet_no_start() -> None:
+    world = World(NO_LOADS, startup_s=60, handover_s=1.5, warm=True)
+    outcome = simulate(trace_of([1, 1, 100], 10), Fixed(1), world)
+
+    assert outcome.latency_s.tolist() == [10, 21.5, 10]
+
+
+def test_an_idle_replica_costs_until_it_has_stopped() -> None:
+    class Once:
+        def __call__(self, seen: object) -> int:
+            return 2 if getattr(seen, "now_s", 0) < 20 else 1
+
+    world = World(NO_LOADS, startup_s=0, stop_s=36)
+    outcome = simulate(trace_of([0], 3600), Once(), world)
+
+    assert outcome.gpu_hours == pytest.approx(1 + (20 + 36) / 3600)
+
+
+def test_the_policy_in_hand_grows_by_what_waits_alone() -> None:
+    # Six requests at once on one replica: 1 in hand, 5 wait, for 10 s each, to be gone in 25 s.
+    seen = Observation(0, 1, 1, 6.0, 9.0, 9.0, 99.0, 5.0, working=1.0, service_s=10.0)
+    terms = Terms(1, 9, headroom=0, slack=0, drain_s=25)
+
+    assert InHand(terms)(seen) == 1 + 5 * 10 / 25
+
+
+def test_metrics_pushed_more_often_are_acted_upon_sooner() -> None:
+    def p95(tick_s: float) -> float:
+        world = World(NO_LOADS, startup_s=5, tick_s=tick_s, look_back_s=3 * tick_s, warm=True)
+        policy = InHand(Terms(1, 9, drain_s=10))
+        return simulate(trace_of([n * 1.0 for n in range(120)], 4.0), policy, world).wait_s(95)
+
+    assert p95(2) < p95(10)
 
 
 def decided(**terms: float) -> Outcome:

@@ -1,0 +1,60 @@
+"""The application with one capability whose work is to sleep, so that replicas cost no processor."""
+
+import time
+
+from pydantic import Field
+from ray.serve import Application
+
+from graphs.app import assemble
+from graphs.catalogue import Entry
+from graphs.settings import Settings
+from models.core.capability import ModelCard, Run, Setup, Value
+
+POLL_S = 0.02
+
+
+class NapRequest(Value):
+    """How long to sleep."""
+
+    seconds: float = Field(ge=0, le=60)
+
+
+class NapResult(Value):
+    """How long it took."""
+
+    seconds: float
+
+
+class Nap:
+    """Sleeps, as a model on a GPU of its own would keep this machine's processor free."""
+
+    def __init__(self, setup: Setup) -> None:
+        self._setup = setup
+
+    def cards(self) -> tuple[ModelCard, ...]:
+        """No model stands behind it."""
+        return (ModelCard(name="nap", version="1"),)
+
+    def run(self, request: NapRequest, run: Run) -> NapResult:
+        """Sleep, and wake when nobody waits any more."""
+        started = time.monotonic()
+        while (left_s := started + request.seconds - time.monotonic()) > 0:
+            run.check()
+            time.sleep(min(left_s, POLL_S))
+        return NapResult(seconds=time.monotonic() - started)
+
+
+NAP = Entry(
+    name="nap",
+    title="A capability that sleeps",
+    route="/api/v1/nap",
+    model="benchmarks.scaling_app:Nap",
+    request=NapRequest,
+    result=NapResult,
+    example={"seconds": 0},
+)
+
+
+def build(settings: Settings) -> Application:
+    """What `import_path` names."""
+    return assemble((NAP,), settings)
