@@ -27,7 +27,7 @@ async def test_openais_client_films_lists_fetches_remixes_and_deletes(
         videos = openai.AsyncOpenAI(
             base_url="http://x/v1", api_key=key, http_client=transport, max_retries=0
         ).videos
-        with pytest.raises(openai.UnprocessableEntityError):
+        with pytest.raises(openai.BadRequestError):
             await videos.create(prompt="a cube", model="sora-2")
         made = await videos.create(
             prompt="a red cube",
