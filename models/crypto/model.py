@@ -1,9 +1,11 @@
 """The crypto capability: odds of prices, their record, risk and mood."""
 
 import logging
+import threading
 import time
 import weakref
 from collections.abc import Callable
+from typing import Final
 
 from models.core.artifacts import Provenance as AssetProvenance
 from models.core.capability import ModelCard, Run, Setup, Value
@@ -38,6 +40,7 @@ from models.crypto.sources.synthetic import synthetic_series
 from models.crypto.sweep import sweep_forever
 
 SHOWN_BARS = 120
+WARM_UP_AFTER_S: Final = 20.0
 
 logger = logging.getLogger(__name__)
 
@@ -58,7 +61,10 @@ class CryptoModel:
         self._loop = BackgroundLoop("crypto-sources")
         if forecaster is None:
             forecaster = Forecaster(options.weights, setup.device)
-            _warm_up(forecaster, clock)
+        # Later, so that it does not slow down what starts beside it; a request before loads as well.
+        warm_up = threading.Timer(WARM_UP_AFTER_S, _warm_up, (forecaster, clock))
+        warm_up.daemon = True
+        warm_up.start()
         self._forecaster = forecaster
         ledger = Ledger(setup.data_dir / "forecasts.sqlite")
         keeper = Scorekeeper(ledger, forecaster)
@@ -70,7 +76,7 @@ class CryptoModel:
             self._loop.submit(sweep_forever(finder, keeper, ledger, clock, options.score_every_s))
         # Bound to parts, not to self: an object that nobody keeps is closed as well.
         self._finalizer = weakref.finalize(
-            self, _close, self._loop, finder, (self._desk, ledger, self._store)
+            self, _close, warm_up, self._loop, finder, (self._desk, ledger, self._store)
         )
 
     def cards(self) -> tuple[ModelCard, ...]:
@@ -159,7 +165,7 @@ class CryptoModel:
 
 
 def _warm_up(forecaster: Forecaster, clock: Callable[[], float]) -> None:
-    """Load libraries and weights before the first request needs them."""
+    """Load libraries and weights, most likely before a request needs them."""
     import torch  # noqa: PLC0415  # after the checks of the settings, which take no time
 
     # The networks are small: with more threads these spend their time waiting for each other.
@@ -169,8 +175,12 @@ def _warm_up(forecaster: Forecaster, clock: Callable[[], float]) -> None:
 
 
 def _close(
-    loop: BackgroundLoop, finder: Finder, parts: tuple[Desk | Ledger | CandleStore, ...]
+    warm_up: threading.Timer,
+    loop: BackgroundLoop,
+    finder: Finder,
+    parts: tuple[Desk | Ledger | CandleStore, ...],
 ) -> None:
+    warm_up.cancel()
     loop.close(finder.close)
     for part in parts:
         part.close()
