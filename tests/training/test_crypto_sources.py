@@ -255,10 +255,13 @@ async def test_venues_are_never_mixed(build: Build, url: str, exchange: Exchange
     assert len(answer.series) <= 720
 
 
+@pytest.mark.parametrize("past_the_hour_s", [60, 381, 599, 1800, 3590])
 async def test_coingecko_gives_closes_in_bars_of_the_hour_they_end(
-    build: Build, url: str, exchange: Exchange
+    build: Build, url: str, exchange: Exchange, past_the_hour_s: int
 ) -> None:
-    answer = await found(build({"coingecko": url}))
+    """Whenever in the hour it is asked, though its newest price is always one of that moment."""
+    exchange.now_s = exchange.now_s // 3600 * 3600 + past_the_hour_s
+    answer = await found(build({"coingecko": url}, clock=lambda: exchange.now_s))
     series = answer.series
 
     assert 2100 < len(series) <= 90 * 24

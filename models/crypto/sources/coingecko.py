@@ -154,7 +154,8 @@ def bars_of(prices: list[Any], interval: Interval) -> FloatArray:
     """Bars between prices taken at the ends of bars: `(n, 6)`, stamped with their opening.
 
     Args:
-        prices: Pairs of UTC milliseconds and price; those far from the end of a bar are left out.
+        prices: Pairs of UTC milliseconds and price; those far from the end of a bar are left out, and of
+            several the nearest to it counts.
         interval: Length of a bar.
     """
     step = STEP_MS[interval]
@@ -162,9 +163,11 @@ def bars_of(prices: list[Any], interval: Interval) -> FloatArray:
     values = np.array([row[1] for row in prices], np.float64)
     ends = np.rint(stamps / step) * step
     near = (np.abs(stamps - ends) <= LATE_MS[interval]) & (values > 0)
-    ends, values = ends[near], values[near]
-    ends, last = np.unique(ends[::-1], return_index=True)
-    values = values[::-1][last]
+    # Nearest first: the newest price, of this very moment, must not stand for the end of a bar.
+    order = np.argsort(np.abs(stamps - ends)[near], kind="stable")
+    ends, values = ends[near][order], values[near][order]
+    ends, nearest = np.unique(ends, return_index=True)
+    values = values[nearest]
     follows = np.diff(ends) == step
     opens, closes = values[:-1][follows], values[1:][follows]
     columns = (
