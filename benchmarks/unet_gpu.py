@@ -17,6 +17,7 @@ from typing import Any
 
 import torch
 from diffusers import EulerDiscreteScheduler, StableDiffusionXLPipeline, UNet2DConditionModel
+from diffusers.models.attention_processor import AttnProcessor2_0
 
 from models.core.device import cap_memory
 from models.image.diffusion.attention import xformers_works
@@ -253,15 +254,17 @@ def alone_one(bench: Bench, side: int, seed: int, *, reproducible: bool) -> torc
 
 def attention(bench: Bench, side: int, count: int) -> dict[str, float]:
     """Torch's own attention, and xformers where it works."""
-    figures = {
-        "images_per_s_sdpa": timed(bench, count, lambda: bench.engine_pictures(side, count))[0]
-    }
+    cell = f"{side}_x{count}"
+    figures = {}
+    figures[f"images_per_s_sdpa_{cell}"] = timed(
+        bench, count, lambda: bench.engine_pictures(side, count)
+    )[0]
     if xformers_works(bench.device):
         bench.unet.enable_xformers_memory_efficient_attention()
-        figures["images_per_s_xformers"] = timed(
+        figures[f"images_per_s_xformers_{cell}"] = timed(
             bench, count, lambda: bench.engine_pictures(side, count)
         )[0]
-        bench.unet.set_default_attn_processor()
+        bench.unet.set_attn_processor(AttnProcessor2_0())  # the "default" one is without SDPA
     return figures
 
 
@@ -314,7 +317,9 @@ def main() -> None:
     bench = Bench(options.device, options.steps, most=64)
     figures |= cells(bench, options.sides, options.counts)
     figures |= same_bytes(bench, min(options.sides))
-    figures |= attention(bench, large, 4)
+    for side in options.sides:
+        for count in options.counts:
+            figures |= attention(bench, side, count)
     figures["weights"] = sum(p.numel() for p in bench.unet.parameters())
     figures["steps"] = options.steps
     figures["torch"] = torch.__version__
