@@ -18,6 +18,7 @@ from typing import Any
 
 import torch
 from diffusers import EulerDiscreteScheduler, StableDiffusionXLPipeline, UNet2DConditionModel
+from diffusers.models.attention_processor import AttnProcessor2_0
 
 from models.core.device import cap_memory
 from models.image.diffusion.attention import take_xformers
@@ -253,7 +254,7 @@ def alone_one(bench: Bench, side: int, seed: int, *, reproducible: bool) -> torc
     return latents
 
 
-def attention(bench: Bench, sides: Sequence[int], count: int) -> dict[str, object]:
+def attention(bench: Bench, sides: Sequence[int], counts: Sequence[int]) -> dict[str, object]:
     """Torch's own attention, and xformers where it works; how far their pictures are apart."""
     figures: dict[str, object] = {}
     pictures = {}
@@ -265,12 +266,16 @@ def attention(bench: Bench, sides: Sequence[int], count: int) -> dict[str, objec
                 print(f"xformers not measured: {reason}", file=sys.stderr, flush=True)
                 return figures
         for side in sides:
-            speed, peak = timed(bench, count, lambda s=side: bench.engine_pictures(s, count))  # type: ignore[misc]
-            figures[f"images_per_s_{kind}_{side}_x{count}"] = speed
-            figures[f"peak_gib_{kind}_{side}_x{count}"] = peak
-            print(f"{kind} {side} x{count}: {speed}/s {peak} GiB", file=sys.stderr, flush=True)
+            for count in counts:
+                speed, _peak = timed(
+                    bench,
+                    count,
+                    lambda s=side, n=count: bench.engine_pictures(s, n),  # type: ignore[misc]
+                )
+                figures[f"images_per_s_{kind}_{side}_x{count}"] = speed
+                print(f"{kind} {side} x{count}: {speed}/s", file=sys.stderr, flush=True)
         pictures[kind] = bench.engine_pictures(min(sides), 1)[0].float()
-    bench.unet.set_default_attn_processor()
+    bench.unet.set_attn_processor(AttnProcessor2_0())  # the "default" one is without SDPA
     apart = (pictures["sdpa"] - pictures["xformers"]).abs().max() / pictures["sdpa"].abs().max()
     figures["xformers_latents_apart"] = round(float(apart), 5)
     return figures
@@ -334,7 +339,7 @@ def main() -> None:
     if "bytes" in options.parts:
         figures |= same_bytes(bench, min(options.sides))
     if "attention" in options.parts:
-        figures |= attention(bench, options.sides, 4)
+        figures |= attention(bench, options.sides, options.counts)
     figures["weights"] = sum(p.numel() for p in bench.unet.parameters())
     figures["steps"] = options.steps
     figures["torch"] = torch.__version__

@@ -356,7 +356,9 @@ def small(shelf: Path, tmp_path: Path) -> DiffusersBackend:
     return built(shelf, tmp_path, resident=1, attention="xformers")
 
 
-def test_one_resident_makes_room_for_the_next_and_says_which_attention_it_has(small: DiffusersBackend) -> None:
+def test_one_resident_makes_room_for_the_next_and_says_which_attention_it_has(
+    small: DiffusersBackend,
+) -> None:
     first = draw(small)
     other = small.run(request("one"), ANYBODY)
 

@@ -29,10 +29,9 @@ def take_xformers(network: Any, device: str) -> str | None:  # noqa: ANN401  # o
     try:
         if not getattr(importlib.import_module("xformers"), "_has_cpp_library", False):
             return "xformers was built for another version of torch"
-        # Tries its kernels first, and raises where the GPU is none that they are for.
+        # Tries its kernels before it changes anything, and raises where the GPU is none for them.
         network.enable_xformers_memory_efficient_attention()
     except (ImportError, OSError, RuntimeError, ValueError) as error:
         logger.warning("xformers not used", extra={"error": type(error).__name__})
-        network.set_default_attn_processor()
         return f"xformers has no kernels for this GPU ({type(error).__name__})"
     return None
