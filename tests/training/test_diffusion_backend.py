@@ -274,17 +274,18 @@ def test_progress_rises_and_previews_are_pictures(backend: DiffusersBackend) -> 
     assert Image.open(io.BytesIO(previews[0])).size == (SIZE, SIZE)
 
 
-def test_who_leaves_frees_the_rows_within_a_step(backend: DiffusersBackend) -> None:
+def test_who_leaves_frees_the_rows_long_before_the_last_step(backend: DiffusersBackend) -> None:
     draw(backend)
+    engine = backend._residents.loaded(_key(backend)).engine  # type: ignore[union-attr]
     left = threading.Event()
     run = Run(cancelled=left.is_set, progress=lambda f, _s: left.set() if f > 0.02 else None)
-    started = time.monotonic()
+    before = engine.tally.calls
     with pytest.raises(Cancelled):
         backend.run(request(steps=150, guidance=2.0), run)
+    while engine.load():
+        time.sleep(0.01)
 
-    assert time.monotonic() - started < 1
-    time.sleep(0.3)
-    assert backend._residents.loaded(_key(backend)).engine.load() == 0  # type: ignore[union-attr]
+    assert engine.tally.calls - before < 100
 
 
 def _key(backend: DiffusersBackend) -> str:
@@ -294,7 +295,7 @@ def _key(backend: DiffusersBackend) -> str:
 
 def test_a_deadline_that_passes_ends_the_request(backend: DiffusersBackend) -> None:
     with pytest.raises(CapacityExceeded, match="deadline"):
-        backend.run(request(steps=150, deadline_s=0.2), Run())
+        backend.run(request(steps=150, deadline_s=0.05), Run())
 
 
 def test_an_adapter_of_somebody_else_does_not_exist(backend: DiffusersBackend, shelf: Path) -> None:
