@@ -87,6 +87,8 @@ class Entry:
         durable: Takes long: its POST is always accepted as a task, never waited for.
         estimate: What a request will take, told by `dry_run` and with the 202 of a durable
             operation; raises `CapabilityError` for what is too much.
+        home: What a replica has in memory that can begin with a request at once; it goes to such
+            a replica if there is one that has room. Empty where any will do.
         needs: What the example needs and a fresh machine lacks; it is refused without.
         tables: Further GET routes, `/api/v1/{deployment}/{key}`.
     """
@@ -105,6 +107,7 @@ class Entry:
     aliases: tuple[str, ...] = ()
     durable: bool = False
     estimate: Callable[[Any], BaseModel] | None = None
+    home: Callable[[Any], str] | None = None
     needs: str = ""
     tables: dict[str, Table] = field(default_factory=dict)
 
@@ -132,6 +135,7 @@ CATALOGUE: tuple[Entry, ...] = (
         result=ImageResult,
         deterministic=True,
         example={"prompt": "a chrome teapot next to two red apples on a wooden table", "seed": 7},
+        home=ImageRequest.home,
         tables={"styles": Table(StyleCard, style_cards)},
     ),
     Entry(
