@@ -4,8 +4,8 @@ The candles of 256 invented coins lie in the store as those of an exchange would
 batches: the first after a bar closed, where every coin is fitted (`first`); other questions about
 the same bars (`forecasts_per_s`); and the same question again (`cached`). One coin at a time, the
 same question is repeated by the gateway (`cached_p95_ms`), or answered by the replica if the caller
-wants no repeated answer (`replica_cached_p95_ms`). Two connections send the next batch when the last was answered. Run:
-`python -m benchmarks.crypto_serving [--bars 6000]`.
+wants no repeated answer (`replica_cached_p95_ms`). Two connections send the next batch when the
+last was answered. Run: `python -m benchmarks.crypto_serving [--bars 6000]`.
 """
 
 import argparse
