@@ -36,7 +36,10 @@ class CryptoOptions(Value):
         candles: Folder of your own candle files, used before any source.
         coingecko_demo_key: Raises CoinGecko's allowance.
         timeout_s: Of one request for candles or texts.
-        score_every_s: How often due forecasts are scored between requests; 0 only with requests.
+        score_every_s: How often due forecasts are scored between requests; 0 only with requests,
+            and nothing is removed.
+        keep_days: Forecasts on record that are older are removed, but counted.
+        keep_bytes: Length of the record above which the oldest forecasts are removed, but counted.
         weights: Folder of the learned models.
         feeds: RSS feeds by name.
         fear_greed_url: Of the Fear & Greed index; empty for none.
@@ -53,6 +56,8 @@ class CryptoOptions(Value):
     coingecko_demo_key: SecretStr = SecretStr("")
     timeout_s: float = Field(8.0, gt=0, le=60)
     score_every_s: float = Field(600.0, ge=0)
+    keep_days: float = Field(400.0, ge=60)
+    keep_bytes: int = Field(2**30, ge=2**24)
     weights: Path = WEIGHTS
     feeds: dict[str, str] = FEEDS
     fear_greed_url: str = "https://api.alternative.me/fng/?limit=1"
