@@ -110,13 +110,13 @@ async def _answer(
     return kept or answers.keep(key, entry, await work(), request)
 
 
-def _dry_run(
+async def _dry_run(
     dry_run: Annotated[bool, Query(description="only tell what it would take")] = False,
 ) -> bool:
     return dry_run
 
 
-def _never() -> bool:
+async def _never() -> bool:
     return False
 
 
@@ -161,7 +161,7 @@ def _from_url(entry: Entry) -> Callable[..., BaseModel]:
     """Builds the request from the path and the query; FastAPI reads the signature."""
     in_path = set(re.findall(r"{(\w+)}", entry.route))
 
-    def build(**values: object) -> BaseModel:
+    async def build(**values: object) -> BaseModel:
         try:
             return entry.request.model_validate(values)
         except ValidationError as error:
