@@ -157,7 +157,7 @@ def _add(
         )(run)
 
 
-def _from_url(entry: Entry) -> Callable[..., BaseModel]:
+def _from_url(entry: Entry) -> Callable[..., Awaitable[BaseModel]]:
     """Builds the request from the path and the query; FastAPI reads the signature."""
     in_path = set(re.findall(r"{(\w+)}", entry.route))
 
