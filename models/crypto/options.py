@@ -13,7 +13,7 @@ from models.crypto.coins import coingecko_id
 from models.crypto.forecast import WEIGHTS
 from models.crypto.sources.coingecko import CoinGecko
 from models.crypto.sources.exchanges import VENUES, Exchange
-from models.crypto.sources.market import Market, Source
+from models.crypto.sources.market import PATIENCE, Market, Patience, Source
 from models.crypto.sources.store import CandleStore
 
 SourceName = Literal["binance", "kraken", "coinbase", "okx", "coingecko"]
@@ -72,11 +72,15 @@ class CryptoOptions(Value):
 
 
 def market_of(
-    options: CryptoOptions, store: CandleStore, clock: Clock, monotonic: Clock = time.monotonic
+    options: CryptoOptions,
+    store: CandleStore,
+    clock: Clock,
+    monotonic: Clock = time.monotonic,
+    patience: Patience = PATIENCE,
 ) -> Market:
     """The chain of sources that the settings name; built within its event loop."""
     sources = [_source(name, options, clock, monotonic) for name in options.sources]
-    return Market(sources, store, options.candles, clock, monotonic)
+    return Market(sources, store, options.candles, clock, monotonic, patience)
 
 
 def _source(name: SourceName, options: CryptoOptions, clock: Clock, monotonic: Clock) -> Source:
