@@ -143,7 +143,8 @@ def _handler(exchange: Exchange) -> Callable[..., BaseHTTPRequestHandler]:
 
         def do_GET(self) -> None:
             exchange.asked.append(self.path)
-            time.sleep(exchange.delay_s)
+            if exchange.delay_s:
+                time.sleep(exchange.delay_s)
             parts = urlsplit(self.path)
             query = {name: values[0] for name, values in parse_qs(parts.query).items()}
             status, content = exchange.answer(parts.path, query)
