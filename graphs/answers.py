@@ -5,13 +5,14 @@ the same request, while the same models are installed; tasks and watched runs ar
 from here. RFC 9111 words it: `Cache-Control: private, max-age=…`, and `Age` on what is repeated.
 """
 
+import asyncio
 import hashlib
 import math
 import time
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
 from pydantic import BaseModel
 from starlette.requests import Request
@@ -19,14 +20,15 @@ from starlette.responses import Response
 
 from graphs.catalogue import Entry
 from graphs.versions import Versions
+from models.core.capability import Holding
 
 MOST_BYTES: Final = 16 * 2**20
 LONGEST_BYTES: Final = 2**17
 """Of one answer: a longer one, of many items, costs more to make than to fetch."""
 MEDIA_TYPE: Final = "application/json"
 
-Key = tuple[str, str, str, bytes]
-"""Operation, owner, models and request."""
+Key = tuple[str, str, bytes]
+"""Operation, owner and request."""
 
 
 @dataclass(frozen=True)
@@ -35,11 +37,13 @@ class Kept:
 
     Attributes:
         content: JSON.
+        version: Of the models that made it.
         since_s: When it was made, Unix time.
         until_s: When it ceases to hold.
     """
 
     content: bytes
+    version: str
     since_s: float
     until_s: float
 
@@ -100,19 +104,35 @@ class Answers:
         self._kept: OrderedDict[Key, Kept] = OrderedDict()
         self._bytes = 0
 
-    async def key(self, entry: Entry, asked: BaseModel, owner: str) -> Key | None:
-        """Where an answer is kept; none if it is not, or if nobody tells which models there are."""
+    async def of(
+        self,
+        entry: Entry,
+        asked: BaseModel,
+        owner: str,
+        request: Request,
+        work: Callable[[], Awaitable[BaseModel]],
+    ) -> BaseModel | Response:
+        """The answer that is kept, or else the result of the work, which may then be kept."""
         if entry.holds is None:
-            return None
-        version = await self._versions.of(entry.served_by)
-        if version is None:
-            return None
+            return await work()
         # Of the checked request: spelling, order of fields and defaults make no difference.
         content = asked.model_dump_json().encode()
-        return entry.name, owner, version, hashlib.blake2b(content, digest_size=32).digest()
+        key = entry.name, owner, hashlib.blake2b(content, digest_size=32).digest()
+        wishes = Wishes.of(request)
+        kept = self._find(key, wishes)
+        if kept is not None and await self._versions.of(entry.served_by) == kept.version:
+            return kept.response(max(0.0, self._clock() - kept.since_s))
+        # Asked at the same time: nobody waits longer because an answer may be kept.
+        version = asyncio.ensure_future(self._versions.of(entry.served_by))
+        try:
+            result = await work()
+        except BaseException:
+            version.cancel()
+            raise
+        return self._answer(key, entry.holds, result, await version, wishes)
 
-    def find(self, key: Key, request: Request) -> Response | None:
-        """The answer that is kept, if it still holds and is new enough for the caller."""
+    def _find(self, key: Key, wishes: Wishes) -> Kept | None:
+        """What is kept, if it still holds and is new enough for the caller."""
         kept = self._kept.get(key)
         if kept is None:
             return None
@@ -120,23 +140,28 @@ class Answers:
         if now_s >= kept.until_s:
             self._drop(key)
             return None
-        age_s = max(0.0, now_s - kept.since_s)
-        if age_s >= Wishes.of(request).max_age_s:
+        if now_s - kept.since_s >= wishes.max_age_s:
             return None
         self._kept.move_to_end(key)
-        return kept.response(age_s)
+        return kept
 
-    def keep(self, key: Key, entry: Entry, result: BaseModel, request: Request) -> Response:
-        """The answer over HTTP, kept if it holds for a while."""
-        assert entry.holds is not None  # noqa: S101 - otherwise there is no key
+    def _answer(
+        self,
+        key: Key,
+        holds: Callable[[Any], Holding | None],
+        result: BaseModel,
+        version: str | None,
+        wishes: Wishes,
+    ) -> Response:
         content = result.model_dump_json().encode()
-        holding = entry.holds(result) if len(content) <= self._longest_bytes else None
+        holding = holds(result) if len(content) <= self._longest_bytes else None
         now_s = self._clock()
-        if holding is None or holding.until_s <= now_s:
+        if holding is None or holding.until_s <= now_s or version is None:
             return Response(content, media_type=MEDIA_TYPE)
-        if Wishes.of(request).store:
-            self._put(key, Kept(holding.again.model_dump_json().encode(), now_s, holding.until_s))
-        return Kept(content, now_s, holding.until_s).response()
+        if wishes.store:
+            again = holding.again.model_dump_json().encode()
+            self._put(key, Kept(again, version, now_s, holding.until_s))
+        return Kept(content, version, now_s, holding.until_s).response()
 
     def _put(self, key: Key, kept: Kept) -> None:
         if key in self._kept:

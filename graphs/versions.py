@@ -20,17 +20,26 @@ class Versions:
     def __init__(self, calls: Calls) -> None:
         self._calls = calls
         self._known: dict[str, tuple[float, str]] = {}
+        self._asking: dict[str, asyncio.Task[str | None]] = {}
 
     async def of(self, deployment: str) -> str | None:
         """A digest of name, version and weights of every model; none if no replica answers."""
-        now_s = asyncio.get_running_loop().time()
         known_s, known = self._known.get(deployment, (float("-inf"), ""))
-        if now_s - known_s < FRESH_S:
+        if asyncio.get_running_loop().time() - known_s < FRESH_S:
             return known
+        task = self._asking.get(deployment)
+        if task is None:
+            task = asyncio.ensure_future(self._ask(deployment))
+            self._asking[deployment] = task
+            task.add_done_callback(lambda _: self._asking.pop(deployment))
+        return await asyncio.shield(task)  # one that leaves must not stop what others wait for
+
+    async def _ask(self, deployment: str) -> str | None:
+        asked_s = asyncio.get_running_loop().time()
         try:
             cards = (await self._calls.report(deployment)).cards
         except CapabilityError:
             return None
         found = digest([[card.name, card.version, card.weights_sha256] for card in cards])
-        self._known[deployment] = (now_s, found)
+        self._known[deployment] = (asked_s, found)
         return found

@@ -85,29 +85,13 @@ def _add_operation(
         work = partial(calls.run, entry, body, caller.owner, request_id_of(request))
         if wants_events(request):
             return await watched(work, request_id_of(request))
-        return await _answer(entry, body, caller, request, work, answers)
+        return await answers.of(entry, body, caller.owner, request, work)
 
     # The body's type is known only here; FastAPI reads it from the annotation.
     example = {entry.name: Example(value=entry.example)}
     run.__annotations__["body"] = Annotated[entry.request, Body(openapi_examples=example)]
     durable: dict[int | str, dict[str, Any]] = {202: {"model": Accepted}}
     _add(router, entry, run, responses=durable if entry.durable else None)
-
-
-async def _answer(
-    entry: Entry,
-    asked: BaseModel,
-    caller: Principal,
-    request: Request,
-    work: Callable[[], Awaitable[BaseModel]],
-    answers: Answers,
-) -> BaseModel | Response:
-    """What is kept of the same question, or the result of the work."""
-    key = await answers.key(entry, asked, caller.owner)
-    if key is None:
-        return await work()
-    kept = answers.find(key, request)
-    return kept or answers.keep(key, entry, await work(), request)
 
 
 async def _dry_run(
@@ -133,7 +117,7 @@ def _add_question(
             known = ", ".join(entry.request.model_fields)
             raise InvalidInput(f"unknown parameter {min(unknown)!r}; known ones: {known}")
         work = partial(calls.run, entry, asked, caller.owner, request_id_of(request))
-        return await _answer(entry, asked, caller, request, work, answers)
+        return await answers.of(entry, asked, caller.owner, request, work)
 
     _add(router, entry, run)
 

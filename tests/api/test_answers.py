@@ -1,5 +1,6 @@
 """Answers that hold for a while are repeated by the gateway: to whom, until when, and in which words."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -7,6 +8,7 @@ from pathlib import Path
 import httpx
 import pytest
 from starlette.requests import Request
+from starlette.responses import Response
 
 from deployments.replica import ReplicaReport
 from graphs.answers import Answers
@@ -145,17 +147,16 @@ class Desk:
     async def ask(self, label: str, owner: str = "local", said: str = "") -> tuple[str, str | None]:
         """Who answered, and the age of the answer."""
         entry = replace(PROBE, holds=lambda _: self.holding)
-        key = await self.answers.key(entry, ProbeRequest(label=label), owner)
-        if key is None:
-            return "replica", None
         headers = [(b"cache-control", said.encode())] if said else []
         request = Request({"type": "http", "headers": headers})
-        found = self.answers.find(key, request)
-        if found is not None:
-            return "gateway", found.headers["age"]
-        made = ProbeResult(pid=1, owner=owner, request_id="r" * 10)
-        self.answers.keep(key, entry, made, request)
-        return "replica", None
+
+        async def work() -> ProbeResult:
+            return ProbeResult(pid=1, owner=owner, request_id="r" * 10)
+
+        found = await self.answers.of(entry, ProbeRequest(label=label), owner, request, work)
+        assert isinstance(found, Response)
+        age = found.headers.get("age")
+        return "replica" if age is None else "gateway", age
 
 
 @pytest.fixture
@@ -204,6 +205,26 @@ async def test_another_model_answers_afresh(desk: Desk, monkeypatch: pytest.Monk
     assert (await desk.ask("a"))[0] == "replica"
     desk.models.sha256 = None
     assert (await desk.ask("a"))[0] == "replica"
+
+
+async def test_a_model_is_asked_for_once_by_all_who_wait() -> None:
+    class Slow(Models):
+        asked = 0
+
+        async def report(self, name: str) -> ReplicaReport:
+            self.asked += 1
+            await asyncio.sleep(0)
+            return await super().report(name)
+
+    models = Slow()
+    versions = Versions(models)  # type: ignore[arg-type]  # all that is used of calls
+    left = asyncio.ensure_future(versions.of("probe"))
+    found = asyncio.gather(*(versions.of("probe") for _ in range(5)))
+    await asyncio.sleep(0)
+    left.cancel()
+
+    assert len(set(await found)) == 1
+    assert models.asked == 1
 
 
 async def test_memory_is_bounded_and_what_was_not_wanted_goes_first(desk: Desk) -> None:
