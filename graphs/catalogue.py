@@ -6,6 +6,8 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, JsonValue
 
+from models.core.capability import Holding
+from models.crypto.holding import held_until_next_bar
 from models.crypto.reports import (
     BacktestRequest,
     BacktestResult,
@@ -89,6 +91,8 @@ class Entry:
             operation; raises `CapabilityError` for what is too much.
         home: What a replica has in memory that can begin with a request at once; it goes to such
             a replica if there is one that has room. Empty where any will do.
+        holds: Until when an answer stays true, so that the gateway may repeat it; none where it
+            must be made afresh. For answers that depend on request, caller and models alone.
         needs: What the example needs and a fresh machine lacks; it is refused without.
         tables: Further GET routes, `/api/v1/{deployment}/{key}`.
     """
@@ -108,6 +112,7 @@ class Entry:
     durable: bool = False
     estimate: Callable[[Any], BaseModel] | None = None
     home: Callable[[Any], str] | None = None
+    holds: Callable[[Any], Holding | None] | None = None
     needs: str = ""
     tables: dict[str, Table] = field(default_factory=dict)
 
@@ -325,6 +330,7 @@ CATALOGUE: tuple[Entry, ...] = (
         model="models.crypto.model:CryptoModel",
         request=PredictRequest,
         result=PredictResult,
+        holds=held_until_next_bar,
         example={"symbol": "BTC", "horizon_steps": 24},
     ),
     Entry(
