@@ -26,6 +26,7 @@ from models.core.errors import (
 )
 from models.core.local_store import LocalArtifactStore
 from models.image.backends import Backends
+from models.image.diffusion.adapter_shelf import read_adapter
 from models.image.diffusion.backend import DiffusersBackend
 from models.image.diffusion.layouts import diffusers, own_scheduler
 from models.image.schema import ImageRequest, ImageResult
@@ -228,6 +229,23 @@ def test_an_adapter_alone_is_what_peft_makes_of_it(backend: DiffusersBackend, sh
 
     assert max(difference) <= 1
     assert drawn != draw(backend)
+
+
+def test_an_adapter_as_other_trainers_write_it_is_the_same_one(shelf: Path) -> None:
+    pipeline = stock(shelf / "xl", "StableDiffusionXLPipeline")
+    tensors = tiny_checkpoint.lora(shelf / "xl", rank=4)
+    others = {}
+    for name, tensor in tensors.items():
+        layer, _, side = name.removeprefix("unet.").partition(".lora_")
+        flat = f"lora_unet_{layer.replace('.', '_')}"
+        kind = {"A.weight": "down", "B.weight": "up"}[side]
+        others |= {f"{flat}.lora_{kind}.weight": tensor, f"{flat}.alpha": torch.tensor(2.0)}
+    own, read = (read_adapter(save(t), pipeline) for t in (tensors, others))
+
+    assert read.keys() == own.keys()
+    for layer, part in own.items():
+        torch.testing.assert_close(read[layer].down, part.down)
+        torch.testing.assert_close(read[layer].up, part.up / 2)  # alpha 2 of rank 4
 
 
 def test_what_the_engine_does_not_know_is_drawn_by_its_own_pipeline(
