@@ -91,6 +91,8 @@ class Entry:
             operation; raises `CapabilityError` for what is too much.
         holds: Until when an answer stays true, so that the gateway may repeat it; none where it
             must be made afresh. For answers that depend on request, caller and models alone.
+        home: What a replica has in memory that can begin with a request at once; it goes to such
+            a replica if there is one that has room. Empty where any will do.
         needs: What the example needs and a fresh machine lacks; it is refused without.
         tables: Further GET routes, `/api/v1/{deployment}/{key}`.
     """
@@ -110,6 +112,7 @@ class Entry:
     durable: bool = False
     estimate: Callable[[Any], BaseModel] | None = None
     holds: Callable[[Any], Holding | None] | None = None
+    home: Callable[[Any], str] | None = None
     needs: str = ""
     tables: dict[str, Table] = field(default_factory=dict)
 
@@ -137,6 +140,7 @@ CATALOGUE: tuple[Entry, ...] = (
         result=ImageResult,
         deterministic=True,
         example={"prompt": "a chrome teapot next to two red apples on a wooden table", "seed": 7},
+        home=ImageRequest.home,
         tables={"styles": Table(StyleCard, style_cards)},
     ),
     Entry(
