@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, Final, Literal, TypeVar
 
 import sqlalchemy as sa
-from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import DBAPIError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from models.core.durable import make_folder
@@ -25,6 +25,9 @@ POOL_SIZE: Final = 20
 SQLITE_POOL_SIZE: Final = 6  # more only wait for the lock of the file, asleep
 MAX_BATCH: Final = 128
 READ_TIMEOUT_S: Final = 5.0
+LONGEST_PAUSE_S: Final = 0.5
+IDLE_TRANSACTION_MS: Final = 1500  # below the lease: a frozen process must not hold up its fencing
+IDLE_TRANSACTION: Final = "25P03"  # what PostgreSQL answers after that time
 PRAGMAS: Final = {
     "journal_mode": "WAL",
     "busy_timeout": 30000,
@@ -230,14 +233,16 @@ class Database:
         while True:
             try:
                 return await asyncio.to_thread(self.transact, work, reads=reads)
-            except (OperationalError, PoolTimeout) as error:
+            except (DBAPIError, PoolTimeout) as error:
+                if not is_passing(error):
+                    raise
                 if give_up_at is not None and time.monotonic() > give_up_at:
                     raise UpstreamUnavailable(
                         "the database of runs does not answer", 5.0
                     ) from error
                 logger.warning("database not available", extra={"reason": type(error).__name__})
             await asyncio.sleep(pause_s * random.uniform(0.5, 1.5))  # noqa: S311 - spreads retries
-            pause_s = min(2 * pause_s, 2.0)
+            pause_s = min(2 * pause_s, LONGEST_PAUSE_S)
 
     def close(self) -> None:
         """Close every connection."""
@@ -253,22 +258,38 @@ def _each(
         try:
             with connection.begin_nested():
                 outcomes.append((work(connection), None))
-        except OperationalError:
-            raise  # the database, not the work: all are tried again
-        except Exception as error:  # noqa: BLE001 - it belongs to whoever waits for this work
+        except Exception as error:
+            if is_passing(error):
+                raise  # the database, not the work: all are tried again
             outcomes.append((None, error))
     return outcomes
 
 
+def is_passing(error: Exception) -> bool:
+    """Whether the database was away, busy, or closed the connection: the work can be done again."""
+    if isinstance(error, OperationalError | PoolTimeout):
+        return True
+    if not isinstance(error, DBAPIError):
+        return False
+    return error.connection_invalidated or getattr(error.orig, "sqlstate", "") == IDLE_TRANSACTION
+
+
 def _postgres(url: str) -> sa.Engine:
     rest = url.split("://", 1)[1]
-    return sa.create_engine(
+    engine = sa.create_engine(
         f"postgresql+psycopg://{rest}",
         pool_size=POOL_SIZE,
         max_overflow=0,
         pool_pre_ping=True,
         connect_args={"connect_timeout": 5, "application_name": "orrery"},
     )
+
+    @sa.event.listens_for(engine, "connect")
+    def configure(connection: Any, _record: Any) -> None:  # noqa: ANN401 - of the driver
+        connection.execute(f"SET idle_in_transaction_session_timeout = {IDLE_TRANSACTION_MS}")
+        connection.commit()
+
+    return engine
 
 
 def _sqlite(path: Path, explicit: bool) -> sa.Engine:

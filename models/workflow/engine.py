@@ -31,10 +31,9 @@ from models.workflow.checkpoints import (
     ReservedStep,
     configuration,
     hand_over,
-    hand_over_one,
-    hasten_takeovers,
     payload_of,
     refuse_pickles,
+    try_often,
 )
 from models.workflow.contract import (
     FINAL,
@@ -55,6 +54,7 @@ from models.workflow.interpreter import RunFailed, interpret
 from models.workflow.journal import StaleEpoch
 from models.workflow.leases import Lease, fence_expired
 from models.workflow.options import EngineOptions
+from models.workflow.orphans import find_orphans
 from models.workflow.performer import Performer
 from models.workflow.records import Known, described, iso, reusable
 from models.workflow.registry import Registered, Registry
@@ -68,7 +68,7 @@ logger = logging.getLogger(__name__)
 T = TypeVar("T")
 
 WORKFLOW: Final = "dag.v1"
-SWEEP_S: Final = 0.5
+SWEEP_S: Final = 0.25
 DISPATCH_S: Final = 0.5
 BEGINNERS: Final = 4  # side by side, into a store that writes one thing at a time
 RECLAIM_S: Final = 3.0
@@ -125,10 +125,10 @@ class DurableEngine:
             fence=self._lease.fence,
         )
         refuse_pickles()
+        try_often()
         self._dbos = DBOS(
             config=configuration(self._database, self._checkpoints, self._lease.executor_id)
         )
-        hasten_takeovers(self._dbos)
 
         async def dag(payload: dict[str, Any]) -> dict[str, JsonValue]:
             return await self._execute(payload)
@@ -337,15 +337,22 @@ class DurableEngine:
 
     async def take_over(self) -> list[str]:
         """Fence executors whose lease ended, and run what they left; gives their runs."""
-        dead = await asyncio.to_thread(fence_expired, self._database, self._lease.epoch)
-        taken = await asyncio.to_thread(hand_over, dead) if dead else []
-        waiting = [name for name in await self._registry.left_behind() if name not in self._intake]
+        epoch = self._lease.epoch
+        found = await asyncio.to_thread(find_orphans, self._database, epoch)
+        if found.is_any_expired and self._lease.may_judge:
+            await asyncio.to_thread(fence_expired, self._database, self._lease)
+            found = await asyncio.to_thread(find_orphans, self._database, epoch)
+        taken = await self._hand_over(found.begun) if found.begun else []
+        waiting = [name for name in found.waiting if name not in self._intake]
         for run in await self._registry.waiting(waiting) if waiting else ():
             taken.append(run.run_id)
             self._intake.put(run)
         if taken:
-            logger.warning("runs taken over", extra={"count": len(taken), "executors": dead})
+            logger.warning("runs taken over", extra={"count": len(taken)})
         return taken
+
+    async def _hand_over(self, begun: dict[str, str]) -> list[str]:
+        return await asyncio.to_thread(hand_over, self._dbos, begun)
 
     async def webhook_secret(self, owner: str) -> str:
         """The key that an owner's webhooks are signed with."""
@@ -368,7 +375,7 @@ class DurableEngine:
         dropped, self._idle = sorted(idle & self._idle), idle
         for run_id in dropped:
             logger.warning("dropped run is run again", extra={"run_id": run_id})
-            await asyncio.to_thread(hand_over_one, self._dbos, run_id, self._lease.executor_id)
+            await self._hand_over({run_id: self._lease.executor_id})
         return dropped
 
     async def expire(self, age_s: float) -> int:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Final
 
 import sqlalchemy as sa
-from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.exc import IntegrityError, SQLAlchemyError
 
 from models.workflow.database import Database, executors
 from models.workflow.journal import StaleEpoch
@@ -30,8 +30,13 @@ class LeaseTimes:
         heartbeat_s: Between renewals.
     """
 
-    lease_s: float = 3.0
-    heartbeat_s: float = 0.75
+    lease_s: float = 2.5
+    heartbeat_s: float = 0.5
+
+    @property
+    def grace_s(self) -> float:
+        """Time in which every living executor renews its lease, if the database answers."""
+        return 2 * self.heartbeat_s
 
 
 class Lease:
@@ -52,8 +57,9 @@ class Lease:
         self._lost = lost
         self._stop = threading.Event()
         self._gone = False
-        self.epoch = database.transact(self._claim)
+        self.epoch = self._claimed()
         self._renewed = time.monotonic()
+        self._may_judge_from = self._renewed
         self._thread = threading.Thread(target=self._beat, name="lease", daemon=True)
         self._thread.start()
 
@@ -66,6 +72,16 @@ class Lease:
     def is_certain(self) -> bool:
         """Whether nobody can have taken over from this process."""
         return not self._gone and time.monotonic() - self._renewed <= self._times.lease_s
+
+    @property
+    def may_judge(self) -> bool:
+        """Whether a silent executor is dead, as far as this one can tell.
+
+        While the database answers nobody, or this process is frozen, all leases end alike. After
+        such a time, the living are given time to renew theirs.
+        """
+        now = time.monotonic()
+        return now - self._renewed <= self._times.grace_s and now >= self._may_judge_from
 
     async def fence(self) -> None:
         """Go on only while the lease is certainly held; wait where the database is silent.
@@ -88,9 +104,14 @@ class Lease:
             lambda c: c.execute(sa.update(executors).where(mine).values(fenced=True))
         )
 
+    def _claimed(self) -> int:
+        while True:
+            try:
+                return self._database.transact(self._claim)
+            except IntegrityError:
+                continue  # another process took the number
+
     def _claim(self, connection: sa.Connection) -> int:
-        if self._database.is_postgres:
-            connection.execute(sa.text("LOCK TABLE orrery_executors IN EXCLUSIVE MODE"))
         highest = connection.execute(sa.select(sa.func.max(executors.c.epoch))).scalar() or 0
         epoch = int(highest) + 1
         row = {
@@ -115,6 +136,8 @@ class Lease:
                 logger.error("lease lost", extra={"epoch": self.epoch})
                 self._lost()
                 return
+            if asked - self._renewed > self._times.grace_s:
+                self._may_judge_from = time.monotonic() + self._times.grace_s
             self._renewed = asked
 
     def _renew(self, connection: sa.Connection) -> bool:
@@ -124,28 +147,33 @@ class Lease:
         return renewed.rowcount == 1
 
 
-def fence_expired(database: Database, own_epoch: int) -> list[str]:
-    """Fence every executor whose lease has ended, and name all that are fenced.
+def expired(database: Database, own_epoch: int) -> sa.ColumnElement[bool]:
+    """Which executors have let their lease end."""
+    return sa.and_(
+        executors.c.expires_at <= database.now,
+        executors.c.fenced.is_(False),
+        executors.c.epoch != own_epoch,
+    )
+
+
+def fence_expired(database: Database, lease: Lease) -> list[str]:
+    """Fence every executor whose lease has ended; gives their names.
 
     An executor stays known for a day: one that was frozen may have accepted a last run.
     """
 
     def work(connection: sa.Connection) -> list[str]:
-        expired = sa.and_(
-            executors.c.expires_at <= database.now,
-            executors.c.fenced.is_(False),
-            executors.c.epoch != own_epoch,
-        )
+        if not lease.may_judge:  # it may have taken long until the database was ours
+            return []
+        dead = expired(database, lease.epoch)
+        fence = sa.update(executors).where(dead).values(fenced=True)
+        found = connection.execute(fence.returning(executors.c.executor_id)).scalars().all()
         forgotten = sa.and_(
             executors.c.expires_at <= database.now - REMEMBERED_S,
             executors.c.fenced.is_(True),
-            executors.c.epoch < own_epoch,
+            executors.c.epoch < lease.epoch,
         )
-        names = sa.select(executors.c.executor_id).where(executors.c.fenced.is_(True))
-        if connection.execute(sa.select(executors.c.epoch).where(expired)).first():
-            connection.execute(sa.update(executors).where(expired).values(fenced=True))
-        if connection.execute(sa.select(executors.c.epoch).where(forgotten)).first():
-            connection.execute(sa.delete(executors).where(forgotten))
-        return list(connection.execute(names).scalars())
+        connection.execute(sa.delete(executors).where(forgotten))
+        return list(found)
 
     return database.transact(work)

@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import os
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from typing import Any, Final
 
@@ -212,7 +213,8 @@ class Performer:
                 progress=progress.tell,
                 preview=progress.show,
             )
-            await self._write(call, "task.started", attempt)
+            process: dict[str, JsonValue] = {"epoch": self._epoch, "pid": os.getpid()}
+            await self._write(call, "task.started", attempt, data=process)
             try:
                 async with asyncio.timeout(limit_s):
                     return await self._steps.perform(task.uses, arguments, context)
