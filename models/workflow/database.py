@@ -20,7 +20,7 @@ from models.core.errors import UpstreamUnavailable
 logger = logging.getLogger(__name__)
 
 Result = TypeVar("Result")
-SCHEMA_VERSION: Final = 2
+SCHEMA_VERSION: Final = 3
 POOL_SIZE: Final = 20
 SQLITE_POOL_SIZE: Final = 6  # more only wait for the lock of the file, asleep
 MAX_BATCH: Final = 128
@@ -88,6 +88,15 @@ memo = sa.Table(
     sa.Column("key", sa.Text, primary_key=True),
     sa.Column("asset_id", sa.Text, nullable=False),
     sa.Column("created_at", sa.Double, nullable=False),
+)
+
+previews = sa.Table(
+    "orrery_previews",
+    metadata,
+    sa.Column("run_id", sa.Text, primary_key=True),
+    sa.Column("asset_id", sa.Text, primary_key=True),
+    sa.Column("owner", sa.Text, nullable=False),
+    sa.Column("kept_at", sa.Double, nullable=False),
 )
 
 hooks = sa.Table(

@@ -56,6 +56,7 @@ from models.workflow.leases import Lease, fence_expired
 from models.workflow.options import EngineOptions
 from models.workflow.orphans import find_orphans
 from models.workflow.performer import Performer
+from models.workflow.previews import Previews
 from models.workflow.records import Known, described, iso, reusable
 from models.workflow.registry import Registered, Registry
 from models.workflow.spec import Spec
@@ -72,6 +73,7 @@ SWEEP_S: Final = 0.25
 DISPATCH_S: Final = 0.5
 BEGINNERS: Final = 4  # side by side, into a store that writes one thing at a time
 RECLAIM_S: Final = 3.0
+CLEAR_S: Final = 5.0
 EXPIRY_S: Final = 600.0
 EXPIRY_BATCH: Final = 200
 ENDING_NAMES: Final = tuple(ENDINGS)
@@ -105,6 +107,7 @@ class DurableEngine:
         self._lease = Lease(self._database, options.times, lost)
         self._journal = SqlJournal(self._database, self._lease.epoch)
         self._memo = SqlMemo(self._database)
+        self._previews = Previews(self._database, store)
         self._dispatcher = Dispatcher(self._database, post)
         self._registry = Registry(self._database, self._lease.epoch)
         self._intake = Intake(self._begin, lambda: self._registry.is_busy)
@@ -123,6 +126,7 @@ class DurableEngine:
             epoch=self._lease.epoch,
             gate=Gate(self._options.max_steps),
             fence=self._lease.fence,
+            keep_preview=self._previews.keep,
         )
         refuse_pickles()
         try_often()
@@ -140,6 +144,7 @@ class DurableEngine:
             (RECLAIM_S, self.reclaim),
             (EXPIRY_S, partial(self.expire, self._options.retention_s)),
             (DISPATCH_S, self._dispatcher.deliver_due),
+            (CLEAR_S, self._previews.clear),
         )
         self._background = [asyncio.create_task(every(*duty)) for duty in duties]
         self._background += [asyncio.create_task(self._intake.drain()) for _ in range(BEGINNERS)]
@@ -379,7 +384,8 @@ class DurableEngine:
         return dropped
 
     async def expire(self, age_s: float) -> int:
-        """Forget runs that ended so long ago; gives their number."""
+        """Forget runs that ended, and results remembered, so long ago; gives the number of runs."""
+        await self._memo.forget(time.time() - age_s)
         forgotten = 0
         while True:
             rows = await DBOS.list_workflows_async(

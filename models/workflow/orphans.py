@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from functools import partial
+from typing import Final
 
 import sqlalchemy as sa
 
@@ -9,13 +10,13 @@ from models.workflow.database import Database, executors
 from models.workflow.leases import expired
 from models.workflow.registry import left_behind
 
-checkpointed = sa.table(
-    "workflow_status",
-    sa.column("workflow_uuid", sa.Text),
-    sa.column("status", sa.Text),
-    sa.column("executor_id", sa.Text),
-    schema="dbos",
-)
+_COLUMNS = ("workflow_uuid", "status", "executor_id")
+CHECKPOINTED: Final = {
+    is_postgres: sa.table(
+        "workflow_status", *map(sa.column, _COLUMNS), schema="dbos" if is_postgres else None
+    )
+    for is_postgres in (False, True)
+}
 
 
 @dataclass(frozen=True)
@@ -41,11 +42,10 @@ def find_orphans(database: Database, own_epoch: int) -> Orphans:
 def _look(database: Database, own_epoch: int, connection: sa.Connection) -> Orphans:
     dead = sa.select(executors.c.epoch).where(expired(database, own_epoch)).limit(1)
     fenced = sa.select(executors.c.executor_id).where(executors.c.fenced.is_(True))
+    checkpointed = CHECKPOINTED[database.is_postgres]
     begun = sa.select(checkpointed.c.workflow_uuid, checkpointed.c.executor_id).where(
         checkpointed.c.status == "PENDING", checkpointed.c.executor_id.in_(fenced)
     )
-    if not database.is_postgres:
-        connection = connection.execution_options(schema_translate_map={"dbos": None})
     return Orphans(
         is_any_expired=connection.execute(dead).first() is not None,
         begun={row.workflow_uuid: row.executor_id for row in connection.execute(begun)},

@@ -150,3 +150,8 @@ class SqlMemo:
             await self._database.write(work)
         except IntegrityError:
             return  # the same result was kept by another process in this moment
+
+    async def forget(self, before: float) -> None:
+        """Forget what was remembered before a POSIX time; its artifacts stay their owner's."""
+        old = sa.delete(memo).where(memo.c.created_at < before)
+        await self._database.write(lambda c: c.execute(old))
