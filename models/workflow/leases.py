@@ -34,6 +34,11 @@ class LeaseTimes:
     heartbeat_s: float = 0.5
 
     @property
+    def silence_s(self) -> float:
+        """Where an executor hears nothing for longer, others may not have been able to renew."""
+        return self.lease_s - self.heartbeat_s
+
+    @property
     def grace_s(self) -> float:
         """Time in which every living executor renews its lease, if the database answers."""
         return 2 * self.heartbeat_s
@@ -81,7 +86,7 @@ class Lease:
         such a time, the living are given time to renew theirs.
         """
         now = time.monotonic()
-        return now - self._renewed <= self._times.grace_s and now >= self._may_judge_from
+        return now - self._renewed <= self._times.silence_s and now >= self._may_judge_from
 
     async def fence(self) -> None:
         """Go on only while the lease is certainly held; wait where the database is silent.
@@ -125,20 +130,26 @@ class Lease:
 
     def _beat(self) -> None:
         while not self._stop.wait(self._times.heartbeat_s):
-            asked = time.monotonic()
-            try:
-                held = self._database.transact(self._renew)
-            except SQLAlchemyError as error:
-                logger.warning("lease not renewed", extra={"reason": type(error).__name__})
-                continue
-            if not held:
-                self._gone = True
-                logger.error("lease lost", extra={"epoch": self.epoch})
+            if not self.renew():
                 self._lost()
                 return
-            if asked - self._renewed > self._times.grace_s:
-                self._may_judge_from = time.monotonic() + self._times.grace_s
-            self._renewed = asked
+
+    def renew(self) -> bool:
+        """Renew the lease if the database answers; false where it is lost."""
+        asked = time.monotonic()
+        try:
+            held = self._database.transact(self._renew)
+        except SQLAlchemyError as error:
+            logger.warning("lease not renewed", extra={"reason": type(error).__name__})
+            return True
+        if not held:
+            self._gone = True
+            logger.error("lease lost", extra={"epoch": self.epoch})
+            return False
+        if asked - self._renewed > self._times.silence_s:
+            self._may_judge_from = time.monotonic() + self._times.grace_s
+        self._renewed = asked
+        return True
 
     def _renew(self, connection: sa.Connection) -> bool:
         mine = sa.and_(executors.c.epoch == self.epoch, executors.c.fenced.is_(False))
