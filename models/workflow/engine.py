@@ -52,7 +52,7 @@ from models.workflow.gate import Gate
 from models.workflow.intake import Intake
 from models.workflow.interpreter import RunFailed, interpret
 from models.workflow.journal import StaleEpoch
-from models.workflow.leases import Lease, fence_expired
+from models.workflow.leases import Lease
 from models.workflow.options import EngineOptions
 from models.workflow.orphans import find_orphans
 from models.workflow.performer import Performer
@@ -342,11 +342,10 @@ class DurableEngine:
 
     async def take_over(self) -> list[str]:
         """Fence executors whose lease ended, and run what they left; gives their runs."""
-        epoch = self._lease.epoch
-        found = await asyncio.to_thread(find_orphans, self._database, epoch)
-        if found.is_any_expired and self._lease.may_judge:
-            await asyncio.to_thread(fence_expired, self._database, self._lease)
-            found = await asyncio.to_thread(find_orphans, self._database, epoch)
+        found = await asyncio.to_thread(find_orphans, self._database, self._lease)
+        if found.is_any_dead:
+            await asyncio.to_thread(self._lease.fence_dead)
+            found = await asyncio.to_thread(find_orphans, self._database, self._lease)
         taken = await self._hand_over(found.begun) if found.begun else []
         waiting = [name for name in found.waiting if name not in self._intake]
         for run in await self._registry.waiting(waiting) if waiting else ():

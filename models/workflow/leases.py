@@ -13,6 +13,7 @@ from sqlalchemy.exc import IntegrityError, SQLAlchemyError
 
 from models.workflow.database import Database, executors
 from models.workflow.journal import StaleEpoch
+from models.workflow.vitals import vitals_of
 
 logger = logging.getLogger(__name__)
 
@@ -62,7 +63,9 @@ class Lease:
         self._lost = lost
         self._stop = threading.Event()
         self._gone = False
+        self._vitals = vitals_of(database)
         self.epoch = self._claimed()
+        self._vitals.show(self.epoch)
         self._renewed = time.monotonic()
         self._may_judge_from = self._renewed
         self._thread = threading.Thread(target=self._beat, name="lease", daemon=True)
@@ -108,6 +111,7 @@ class Lease:
         self._database.transact(
             lambda c: c.execute(sa.update(executors).where(mine).values(fenced=True))
         )
+        self._vitals.close()
 
     def _claimed(self) -> int:
         while True:
@@ -138,6 +142,7 @@ class Lease:
         """Renew the lease if the database answers; false where it is lost."""
         asked = time.monotonic()
         try:
+            self._vitals.show(self.epoch)  # first, so that who renewed its lease shows itself
             held = self._database.transact(self._renew)
         except SQLAlchemyError as error:
             logger.warning("lease not renewed", extra={"reason": type(error).__name__})
@@ -157,34 +162,37 @@ class Lease:
         renewed = connection.execute(sa.update(executors).where(mine).values(expires_at=expires_at))
         return renewed.rowcount == 1
 
+    def dead(self, connection: sa.Connection) -> sa.ColumnElement[bool]:
+        """Which others let their lease end, or show no sign of life and are late to renew it."""
+        others = sa.and_(executors.c.fenced.is_(False), executors.c.epoch != self.epoch)
+        epochs = connection.execute(sa.select(executors.c.epoch).where(others)).scalars().all()
+        missing = self._vitals.missing(connection, epochs)
+        late_s = 0.0 if self._vitals.certain else self._times.grace_s
+        now = self._database.now
+        gone = sa.and_(
+            executors.c.epoch.in_(missing),
+            executors.c.expires_at <= now + (self._times.lease_s - late_s),
+        )
+        return sa.and_(others, sa.or_(executors.c.expires_at <= now, gone))
 
-def expired(database: Database, own_epoch: int) -> sa.ColumnElement[bool]:
-    """Which executors have let their lease end."""
-    return sa.and_(
-        executors.c.expires_at <= database.now,
-        executors.c.fenced.is_(False),
-        executors.c.epoch != own_epoch,
-    )
+    def fence_dead(self) -> list[str]:
+        """Fence every executor that is dead; gives their names.
 
+        An executor stays known for a day: one that was frozen may have accepted a last run.
+        """
+        fenced = self._database.transact(self._fence_dead) if self.may_judge else []
+        self._vitals.forget(fenced)
+        return [f"{PREFIX}{epoch}" for epoch in fenced]
 
-def fence_expired(database: Database, lease: Lease) -> list[str]:
-    """Fence every executor whose lease has ended; gives their names.
-
-    An executor stays known for a day: one that was frozen may have accepted a last run.
-    """
-
-    def work(connection: sa.Connection) -> list[str]:
-        if not lease.may_judge:  # it may have taken long until the database was ours
+    def _fence_dead(self, connection: sa.Connection) -> list[int]:
+        if not self.may_judge:  # it may have taken long until the database was ours
             return []
-        dead = expired(database, lease.epoch)
-        fence = sa.update(executors).where(dead).values(fenced=True)
-        found = connection.execute(fence.returning(executors.c.executor_id)).scalars().all()
+        fence = sa.update(executors).where(self.dead(connection)).values(fenced=True)
+        fenced = connection.execute(fence.returning(executors.c.epoch)).scalars().all()
         forgotten = sa.and_(
-            executors.c.expires_at <= database.now - REMEMBERED_S,
+            executors.c.expires_at <= self._database.now - REMEMBERED_S,
             executors.c.fenced.is_(True),
-            executors.c.epoch < lease.epoch,
+            executors.c.epoch < self.epoch,
         )
         connection.execute(sa.delete(executors).where(forgotten))
-        return list(found)
-
-    return database.transact(work)
+        return list(fenced)

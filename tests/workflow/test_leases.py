@@ -11,9 +11,10 @@ from sqlalchemy.exc import DBAPIError
 
 from models.workflow import leases
 from models.workflow.database import Database, executors, is_passing
-from models.workflow.leases import Lease, LeaseTimes, fence_expired
+from models.workflow.leases import Lease, LeaseTimes
+from models.workflow.vitals import FileVitals
 
-TIMES = LeaseTimes(lease_s=7200, heartbeat_s=3600)  # no thread renews within a test
+TIMES = LeaseTimes(lease_s=36000, heartbeat_s=3600)  # no thread renews within a test
 
 
 class Join(Protocol):
@@ -50,15 +51,57 @@ def expire(database: Database, lease: Lease) -> None:
     database.transact(lambda c: c.execute(own.values(expires_at=0.0)))
 
 
+def lose_locks(lease: Lease) -> None:
+    """As the system does it when a process ends."""
+    if isinstance(lease._vitals, FileVitals):
+        assert lease._vitals._own is not None
+        lease._vitals._own[1].close()
+    else:
+        lease._vitals.close()
+
+
 def test_a_silent_executor_is_fenced_once_and_loses_its_lease(join: Join) -> None:
     (database, alive), (_, silent) = join(), join()
-    assert fence_expired(database, alive) == []
+    assert alive.fence_dead() == []
     expire(database, silent)
 
-    assert fence_expired(database, alive) == [silent.executor_id]
+    assert alive.fence_dead() == [silent.executor_id]
 
-    assert fence_expired(database, alive) == []
+    assert alive.fence_dead() == []
     assert (silent.renew(), alive.renew()) == (False, True)
+
+
+def test_a_process_that_died_is_fenced_before_its_lease_ends(join: Join) -> None:
+    (database, alive), (_, dying) = join(), join()
+
+    lose_locks(dying)
+    found = alive.fence_dead()
+
+    if database.is_postgres:  # a connection can break by itself: its executor has a second
+        assert found == []
+        own = sa.update(executors).where(executors.c.epoch == dying.epoch)
+        late = executors.c.expires_at - TIMES.grace_s - 1
+        database.transact(lambda c: c.execute(own.values(expires_at=late)))
+        found = alive.fence_dead()
+    assert found == [dying.executor_id]
+
+
+def test_an_executor_whose_connection_broke_shows_itself_again(postgres: str) -> None:
+    database = Database(postgres)
+    alive, cut_off = (Lease(database, TIMES, lambda: None) for _ in range(2))
+    others = sa.text(
+        "SELECT pg_terminate_backend(pid) FROM pg_locks WHERE locktype = 'advisory' AND objid = :n"
+    )
+    database.transact(lambda c: c.execute(others, {"n": cut_off.epoch}))
+
+    assert cut_off.renew()
+
+    late = sa.update(executors).values(expires_at=executors.c.expires_at - TIMES.grace_s - 1)
+    database.transact(lambda c: c.execute(late))
+    assert alive.fence_dead() == []
+    for lease in (alive, cut_off):
+        lease.release()
+    database.close()
 
 
 def test_after_a_silence_of_the_database_the_living_may_renew_first(
@@ -68,18 +111,18 @@ def test_after_a_silence_of_the_database_the_living_may_renew_first(
     expire(database, other)
 
     clock.now += TIMES.silence_s + 1
-    assert fence_expired(database, judge) == [], "it may have been frozen, or the database away"
+    assert judge.fence_dead() == [], "it may have been frozen, or the database away"
     judge.renew()
-    assert fence_expired(database, judge) == []
+    assert judge.fence_dead() == []
     other.renew()
     for _ in range(2):
         clock.now += TIMES.heartbeat_s
         judge.renew()
 
     assert judge.may_judge
-    assert fence_expired(database, judge) == [], "the other one renewed its lease"
+    assert judge.fence_dead() == [], "the other one renewed its lease"
     expire(database, other)
-    assert fence_expired(database, judge) == [other.executor_id]
+    assert judge.fence_dead() == [other.executor_id]
 
 
 def test_each_executor_gets_a_greater_number(join: Join) -> None:
@@ -103,7 +146,7 @@ def test_an_executor_frozen_within_a_transaction_holds_nobody_up(
     Lease(database, TIMES, lambda: None).release()  # may start meanwhile
     expire(database, frozen)  # waits until the server has ended the transaction
 
-    assert fence_expired(database, alive) == [frozen.executor_id]
+    assert alive.fence_dead() == [frozen.executor_id]
     with pytest.raises(DBAPIError) as refused:
         transaction.execute(own)
     assert is_passing(refused.value)
