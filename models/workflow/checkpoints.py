@@ -7,6 +7,7 @@ import random
 import secrets
 import time
 from collections.abc import Awaitable, Callable, Coroutine, Mapping
+from datetime import UTC, datetime
 from typing import Any, Final
 
 import sqlalchemy as sa
@@ -18,7 +19,7 @@ from dbos._utils import INTERNAL_QUEUE_NAME, GlobalParams
 from pydantic import JsonValue
 
 from models.workflow.calls import Payload
-from models.workflow.contract import State
+from models.workflow.contract import FINAL, State
 from models.workflow.database import LONGEST_PAUSE_S, Database
 
 VERSION: Final = "1"  # equal across releases that can replay each other's runs
@@ -115,6 +116,21 @@ def hand_over(dbos: DBOS, found: Mapping[str, str]) -> list[str]:
     for row in database.get_workflow_statuses(taken):
         execute_dequeued_workflow(dbos, row, token)
     return taken
+
+
+async def ended_before(name: str, time_s: float, limit: int) -> list[str]:
+    """Runs of a workflow that ended before a POSIX time."""
+    # Half a millisecond more, since DBOS truncates what it reads.
+    before = datetime.fromtimestamp(time_s + 0.0005, UTC).isoformat()
+    rows = await DBOS.list_workflows_async(
+        name=name,
+        status=[status for status, state in STATES.items() if state in FINAL],
+        completed_before=before,
+        limit=limit,
+        load_input=False,
+        load_output=False,
+    )
+    return [row.workflow_id for row in rows]
 
 
 def payload_of(row: Row) -> Payload:

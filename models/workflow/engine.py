@@ -9,6 +9,7 @@ import logging
 import secrets
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from functools import partial
 from typing import Any, Final, TypeVar
@@ -30,6 +31,7 @@ from models.workflow.checkpoints import (
     STATES,
     ReservedStep,
     configuration,
+    ended_before,
     hand_over,
     payload_of,
     refuse_pickles,
@@ -57,7 +59,7 @@ from models.workflow.options import EngineOptions
 from models.workflow.orphans import find_orphans
 from models.workflow.performer import Performer
 from models.workflow.previews import Previews
-from models.workflow.records import Known, described, iso, reusable
+from models.workflow.records import Known, described, reusable
 from models.workflow.registry import Registered, Registry
 from models.workflow.spec import Spec
 from models.workflow.sql_journal import SqlJournal, SqlMemo
@@ -73,6 +75,7 @@ SWEEP_S: Final = 0.25
 DISPATCH_S: Final = 0.5
 BEGINNERS: Final = 4  # side by side, into a store that writes one thing at a time
 RECLAIM_S: Final = 3.0
+OWN_POLL_S: Final = 0.5  # this process is told of what it writes; another one may cancel a run
 CLEAR_S: Final = 5.0
 EXPIRY_S: Final = 600.0
 EXPIRY_BATCH: Final = 200
@@ -321,24 +324,23 @@ class DurableEngine:
 
     async def events(self, run_id: str, owner: str, after: int = -1) -> AsyncIterator[Event]:
         """What happened after an event, and then what happens, to the end of the run."""
-        known = await self._known(run_id, owner)
-        while known is not None:
-            found = await self._journal.after(run_id, after)
-            for event in found:
-                after = event.number
-                yield event
-            if ending_of(found) is not None:
-                return
-            if found:
-                continue
-            if known.state in FINAL:
-                return  # it ended before this reader came, with an event that it has seen
-            checked = time.monotonic()
-            while not await self._journal.after(run_id, after):
-                await self._journal.wait(POLL_S)
-                if time.monotonic() - checked > 2:
-                    known = await self._known(run_id, owner)
-                    break
+        known, checked_s = await self._known(run_id, owner), time.monotonic()
+        with self._journal.watching(run_id) as news:
+            while known is not None:
+                news.clear()
+                found = await self._journal.after(run_id, after)
+                for event in found:
+                    after = event.number
+                    yield event
+                if ending_of(found) is not None:
+                    return
+                if not found and known.state in FINAL:
+                    return  # it ended before this reader came, with an event that it has seen
+                with suppress(TimeoutError):
+                    pause_s = OWN_POLL_S if run_id in self._active else POLL_S
+                    await asyncio.wait_for(news.wait(), pause_s)
+                if time.monotonic() - checked_s > 2:
+                    known, checked_s = await self._known(run_id, owner), time.monotonic()
 
     async def take_over(self) -> list[str]:
         """Fence executors whose lease ended, and run what they left; gives their runs."""
@@ -387,15 +389,7 @@ class DurableEngine:
         await self._memo.forget(time.time() - age_s)
         forgotten = 0
         while True:
-            rows = await DBOS.list_workflows_async(
-                name=WORKFLOW,
-                status=[name for name, state in STATES.items() if state in FINAL],
-                completed_before=iso((time.time() - age_s) * 1000),
-                limit=EXPIRY_BATCH,
-                load_input=False,
-                load_output=False,
-            )
-            ids = [row.workflow_id for row in rows]
+            ids = await ended_before(WORKFLOW, time.time() - age_s, EXPIRY_BATCH)
             if ids:
                 await self._journal.delete(ids)
                 await self._registry.delete(ids)
