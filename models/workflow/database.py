@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
-from typing import Any, Final, Literal, TypeVar
+from typing import Any, Final, Literal, TypeAlias, TypeVar
 
 import sqlalchemy as sa
 from sqlalchemy.exc import DBAPIError, OperationalError
@@ -20,6 +20,8 @@ from models.core.errors import UpstreamUnavailable
 logger = logging.getLogger(__name__)
 
 Result = TypeVar("Result")
+Work: TypeAlias = Callable[[sa.Connection], Any]
+Outcome: TypeAlias = tuple[Any, Exception | None]
 SCHEMA_VERSION: Final = 3
 POOL_SIZE: Final = 20
 SQLITE_POOL_SIZE: Final = 6  # more only wait for the lock of the file, asleep
@@ -132,7 +134,7 @@ class Database:
         self.path = None if self.is_postgres else Path(str(url).removeprefix("sqlite:///"))
         self.engine = self.new_engine(explicit=True)
         self.transact(self._migrate)
-        self._waiting: list[tuple[Callable[[sa.Connection], Any], asyncio.Future[Any]]] = []
+        self._waiting: list[tuple[Work, asyncio.Future[Any]]] = []
         self._writer: asyncio.Task[None] | None = None
 
     def new_engine(self, *, explicit: bool = False) -> sa.Engine:
@@ -226,7 +228,7 @@ class Database:
         while self._waiting:
             batch, self._waiting = self._waiting[:MAX_BATCH], self._waiting[MAX_BATCH:]
             works = [work for work, _ in batch]
-            outcomes = await self._again(partial(_each, works), False, None)
+            outcomes = await (self._all(works) if len(works) > 1 else self._one(works[0]))
             for (_, done), (result, error) in zip(batch, outcomes, strict=True):
                 if done.cancelled():
                     continue
@@ -234,6 +236,16 @@ class Database:
                     done.set_result(result)
                 else:
                     done.set_exception(error)
+
+    async def _all(self, works: Sequence[Work]) -> list[Outcome]:
+        return await self._again(partial(_each, works), False, None)
+
+    async def _one(self, work: Work) -> list[Outcome]:
+        """Nobody shares its transaction, so it needs no savepoint."""
+        try:
+            return [(await self._again(work, False, None), None)]
+        except Exception as error:  # noqa: BLE001 - it belongs to whoever waits for this work
+            return [(None, error)]
 
     async def _again(
         self, work: Callable[[sa.Connection], Result], reads: bool, give_up_at: float | None
@@ -258,11 +270,9 @@ class Database:
         self.engine.dispose()
 
 
-def _each(
-    works: Sequence[Callable[[sa.Connection], Any]], connection: sa.Connection
-) -> list[tuple[Any, Exception | None]]:
+def _each(works: Sequence[Work], connection: sa.Connection) -> list[Outcome]:
     """Result or error of each work; one that fails leaves the others as they are."""
-    outcomes: list[tuple[Any, Exception | None]] = []
+    outcomes: list[Outcome] = []
     for work in works:
         try:
             with connection.begin_nested():
