@@ -78,8 +78,16 @@ class Lease:
 
     @property
     def is_certain(self) -> bool:
-        """Whether nobody can have taken over from this process."""
-        return not self._gone and time.monotonic() - self._renewed <= self._times.lease_s
+        """Whether the lease has not ended; with a lost connection it can be fenced sooner."""
+        return self._is_held_for(self._times.lease_s)
+
+    def _is_held_for(self, seconds: float) -> bool:
+        return not self._gone and time.monotonic() - self._renewed <= seconds
+
+    @property
+    def _late_s(self) -> float:
+        """After so long without renewal, who shows no sign of life is taken for dead."""
+        return 0.0 if self._vitals.certain else self._times.grace_s
 
     @property
     def may_judge(self) -> bool:
@@ -97,7 +105,7 @@ class Lease:
         Raises:
             StaleEpoch: It is lost.
         """
-        while not self.is_certain:
+        while not self._is_held_for(self._late_s or self._times.lease_s):
             if self._gone:
                 raise StaleEpoch(f"executor {self.epoch} was taken over")
             await asyncio.sleep(UNCERTAIN_POLL_S)
@@ -142,7 +150,8 @@ class Lease:
         """Renew the lease if the database answers; false where it is lost."""
         asked = time.monotonic()
         try:
-            self._vitals.show(self.epoch)  # first, so that who renewed its lease shows itself
+            # First, so that who renewed its lease shows itself.
+            was_shown = self._vitals.show(self.epoch)
             held = self._database.transact(self._renew)
         except SQLAlchemyError as error:
             logger.warning("lease not renewed", extra={"reason": type(error).__name__})
@@ -151,7 +160,7 @@ class Lease:
             self._gone = True
             logger.error("lease lost", extra={"epoch": self.epoch})
             return False
-        if asked - self._renewed > self._times.silence_s:
+        if not was_shown or asked - self._renewed > self._times.silence_s:
             self._may_judge_from = time.monotonic() + self._times.grace_s
         self._renewed = asked
         return True
@@ -167,11 +176,10 @@ class Lease:
         others = sa.and_(executors.c.fenced.is_(False), executors.c.epoch != self.epoch)
         epochs = connection.execute(sa.select(executors.c.epoch).where(others)).scalars().all()
         missing = self._vitals.missing(connection, epochs)
-        late_s = 0.0 if self._vitals.certain else self._times.grace_s
         now = self._database.now
         gone = sa.and_(
             executors.c.epoch.in_(missing),
-            executors.c.expires_at <= now + (self._times.lease_s - late_s),
+            executors.c.expires_at <= now + (self._times.lease_s - self._late_s),
         )
         return sa.and_(others, sa.or_(executors.c.expires_at <= now, gone))
 

@@ -28,12 +28,12 @@ class Vitals(Protocol):
 
     certain: bool
 
-    def show(self, epoch: int) -> None:
-        """Show that this executor lives, from now until its process ends."""
+    def show(self, epoch: int) -> bool:
+        """Show that this executor lives, until its process ends; false if it had not shown it."""
         ...
 
     def missing(self, connection: sa.Connection, epochs: Sequence[int]) -> list[int]:
-        """Those of the executors that show nothing."""
+        """Those of the executors that show nothing, as far as this one can tell."""
         ...
 
     def forget(self, epochs: Sequence[int]) -> None:
@@ -65,10 +65,10 @@ class FileVitals:
         self._folder = folder
         self._own: tuple[Path, BinaryIO] | None = None
 
-    def show(self, epoch: int) -> None:
+    def show(self, epoch: int) -> bool:
         """Lock a file, once."""
         if self._own is not None:
-            return
+            return True
         make_folder(self._folder)
         path = self._folder / str(epoch)
         new = path.with_suffix(".new")
@@ -76,6 +76,7 @@ class FileVitals:
         fcntl.flock(file, fcntl.LOCK_EX)
         new.rename(path)  # nobody ever sees it unlocked
         self._own = path, file
+        return False
 
     def missing(self, connection: sa.Connection, epochs: Sequence[int]) -> list[int]:
         """Those whose file is there, and not locked."""
@@ -109,8 +110,9 @@ class SessionVitals:
     def __init__(self, database: Database) -> None:
         self._database = database
         self._connection: sa.Connection | None = None
+        self._epoch = 0
 
-    def show(self, epoch: int) -> None:
+    def show(self, epoch: int) -> bool:
         """Lock, again where the connection broke.
 
         Raises:
@@ -122,15 +124,16 @@ class SessionVitals:
             except SQLAlchemyError:
                 self.close()
             else:
-                return
+                return True
         connection = self._database.engine.connect()
         connection.execution_options(isolation_level="AUTOCOMMIT")
         lock = sa.select(sa.func.pg_advisory_lock_shared(LOCK_CLASS, epoch))
         connection.execute(lock)
-        self._connection = connection
+        self._connection, self._epoch = connection, epoch
+        return False
 
     def missing(self, connection: sa.Connection, epochs: Sequence[int]) -> list[int]:
-        """Those without a lock."""
+        """Those without a lock; none after a restart, until this executor has its own again."""
         if not epochs:
             return []
         locks = sa.text(
@@ -138,7 +141,7 @@ class SessionVitals:
             "AND database = (SELECT oid FROM pg_database WHERE datname = current_database())"
         )
         held = set(connection.execute(locks, {"kind": LOCK_CLASS}).scalars())
-        return [epoch for epoch in epochs if epoch not in held]
+        return [epoch for epoch in epochs if epoch not in held] if self._epoch in held else []
 
     def forget(self, epochs: Sequence[int]) -> None:
         """Nothing: the locks went with their connections."""

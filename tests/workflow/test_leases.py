@@ -99,6 +99,14 @@ def test_an_executor_whose_connection_broke_shows_itself_again(postgres: str) ->
     late = sa.update(executors).values(expires_at=executors.c.expires_at - TIMES.grace_s - 1)
     database.transact(lambda c: c.execute(late))
     assert alive.fence_dead() == []
+
+    everybody = sa.text(
+        "SELECT pg_terminate_backend(pid) FROM pg_locks WHERE locktype = 'advisory'"
+    )
+    database.transact(lambda c: c.execute(everybody))
+    assert alive.fence_dead() == [], "it lost its own lock as well"
+    assert alive.renew()
+    assert alive.fence_dead() == [], "the other one may be about to come back"
     for lease in (alive, cut_off):
         lease.release()
     database.close()
