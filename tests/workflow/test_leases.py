@@ -12,7 +12,7 @@ from sqlalchemy.exc import DBAPIError
 from models.workflow import leases
 from models.workflow.database import Database, executors, is_passing
 from models.workflow.leases import Lease, LeaseTimes
-from models.workflow.vitals import FileVitals
+from models.workflow.vitals import LOCK_CLASS, FileVitals
 
 TIMES = LeaseTimes(lease_s=36000, heartbeat_s=3600)  # no thread renews within a test
 
@@ -86,28 +86,33 @@ def test_a_process_that_died_is_fenced_before_its_lease_ends(join: Join) -> None
     assert found == [dying.executor_id]
 
 
+def cut_off(database: Database, *epochs: int) -> None:
+    """Return when the server has ended the sessions in which these executors show themselves."""
+    end = sa.text(
+        "SELECT pg_terminate_backend(pid, 20000) FROM pg_locks "
+        "WHERE locktype = 'advisory' AND classid = :kind AND objid = ANY(:epochs) "
+        "AND database = (SELECT oid FROM pg_database WHERE datname = current_database())"
+    )
+    values = {"kind": LOCK_CLASS, "epochs": list(epochs)}
+    ended = database.transact(lambda c: c.execute(end, values).scalars().all())
+    assert ended == [True] * len(epochs)
+
+
 def test_an_executor_whose_connection_broke_shows_itself_again(postgres: str) -> None:
     database = Database(postgres)
-    alive, cut_off = (Lease(database, TIMES, lambda: None) for _ in range(2))
-    others = sa.text(
-        "SELECT pg_terminate_backend(pid) FROM pg_locks WHERE locktype = 'advisory' AND objid = :n"
-    )
-    database.transact(lambda c: c.execute(others, {"n": cut_off.epoch}))
-
-    assert cut_off.renew()
-
+    alive, other = (Lease(database, TIMES, lambda: None) for _ in range(2))
     late = sa.update(executors).values(expires_at=executors.c.expires_at - TIMES.grace_s - 1)
+
+    cut_off(database, other.epoch)
+    assert other.renew()
     database.transact(lambda c: c.execute(late))
     assert alive.fence_dead() == []
 
-    everybody = sa.text(
-        "SELECT pg_terminate_backend(pid) FROM pg_locks WHERE locktype = 'advisory'"
-    )
-    database.transact(lambda c: c.execute(everybody))
+    cut_off(database, alive.epoch, other.epoch)
     assert alive.fence_dead() == [], "it lost its own lock as well"
     assert alive.renew()
     assert alive.fence_dead() == [], "the other one may be about to come back"
-    for lease in (alive, cut_off):
+    for lease in (alive, other):
         lease.release()
     database.close()
 
