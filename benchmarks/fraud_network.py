@@ -121,9 +121,9 @@ def _load(path: Path) -> tuple[Columns, npt.NDArray[np.str_]]:
 
 
 def _load_text(path: Path) -> tuple[Columns, npt.NDArray[np.str_]]:
-    """NSL-KDD's text: 41 columns without a header, the label, and a difficulty that is not used."""
+    """NSL-KDD's text: 41 columns without a header, the label, and if told a difficulty, not used."""
     with path.open(newline="") as file:
-        cells = list(zip(*csv.reader(file), strict=True))
+        cells = list(zip(*filter(None, csv.reader(file)), strict=True))
     columns: Columns = {
         name: np.array(values) if name in CATEGORIES else np.array(values, float)
         for name, values in zip(KDD_ORDER, cells, strict=False)
