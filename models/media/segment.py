@@ -4,7 +4,7 @@ import io
 from collections.abc import Iterable
 from dataclasses import dataclass
 from fractions import Fraction
-from typing import Final
+from typing import Any, Final
 
 import av
 
@@ -12,6 +12,7 @@ from models.media.codecs import Encoder
 from models.media.size import Size
 
 BOX_HEADER_BYTES: Final = 8
+KEY_EVERY: Final = 1_000
 
 
 @dataclass(frozen=True)
@@ -49,13 +50,25 @@ def encode_segment(
     }
     kind = "mov" if encoder.codec == "prores" else "mp4"
     with av.open(sink, "w", format=kind, options=options) as container:
-        stream = encoder.opened(container, size, rate, key_every=1_000)
-        for frame in frames:
-            container.mux(stream.encode(frame))
-        container.mux(stream.encode(None))
+        stream = encoder.opened(container, size, rate, key_every=KEY_EVERY)
+        context = stream.codec_context
+        for count, frame in enumerate(frames):
+            if encoder.frames_each and count and count % encoder.frames_each == 0:
+                _mux(container, stream, context.encode(None))
+                # The former gives its memory back before this one takes any.
+                context = None
+                context = encoder.successor(size, rate, key_every=KEY_EVERY)
+            _mux(container, stream, context.encode(frame))
+        _mux(container, stream, context.encode(None))
     data = sink.getbuffer()
     cut = _end_of_init(data)
     return Segment(bytes(data[:cut]), bytes(data[cut : _end_of_media(data)]))
+
+
+def _mux(container: Any, stream: Any, packets: Iterable[Any]) -> None:  # noqa: ANN401 - PyAV's
+    for packet in packets:
+        packet.stream = stream
+        container.mux(packet)
 
 
 def _end_of_init(data: memoryview) -> int:

@@ -108,6 +108,8 @@ def choose(request: VideoRequest) -> tuple[EngineName, str]:
     """The engine and the reason for it."""
     if request.engine in ("nerf", "path-trace"):
         return request.engine, "as asked"
+    if request.photos is not None:
+        return "nerf", "photographs are filmed by a field that is fitted to them"
     if request.hdr == "hdr10":
         return "path-trace", "HDR10 needs scene-linear light"
     if _lens_in(request):
@@ -126,7 +128,7 @@ def costs(request: VideoRequest, engine: EngineName, native: Size) -> tuple[floa
     blur = BLUR_SAMPLES if getattr(request.camera, "shutter_deg", 0) else 1
     if engine == "path-trace":
         return START_S, blur * trace_s(native, request.quality)
-    views_s = VIEW_COUNT * trace_s(Size(VIEW_PX, VIEW_PX), "draft")
+    views_s = VIEW_COUNT * trace_s(Size(VIEW_PX, VIEW_PX), "draft") if not request.photos else 0
     return (
         START_S + views_s + FIT_S,
         blur * (FIELD_S_PER_FRAME + FIELD_S_PER_PIXEL * native.pixels),
