@@ -12,7 +12,6 @@ from functools import cache
 from typing import Any, Final
 
 import av
-from av.codec.context import Flags
 
 from models.core.errors import InvalidInput, ModelUnavailable
 from models.media.formats import HDR_CODECS, CodecName, Range
@@ -56,19 +55,8 @@ class Encoder:
     def opened(self, container: Any, size: Size, rate: Fraction, key_every: int) -> Any:  # noqa: ANN401 - PyAV's streams
         """A stream of this encoder in an output container."""
         stream = container.add_stream(self.name, rate=rate)
-        self._set_up(stream.codec_context, size, rate, key_every)
-        return stream
-
-    def successor(self, size: Size, rate: Fraction, key_every: int) -> Any:  # noqa: ANN401 - PyAV's contexts
-        """An encoder without a stream, whose packets can follow those of the stream's own."""
-        context: Any = av.CodecContext.create(self.name, "w")
-        context.flags |= Flags.global_header  # as a stream's in MP4
-        context.framerate = rate
-        self._set_up(context, size, rate, key_every)
-        return context
-
-    def _set_up(self, context: Any, size: Size, rate: Fraction, key_every: int) -> None:  # noqa: ANN401
-        context.width, context.height, context.pix_fmt = size.width, size.height, self.pixel_format
+        stream.width, stream.height, stream.pix_fmt = size.width, size.height, self.pixel_format
+        context = stream.codec_context
         context.thread_count = THREADS
         context.gop_size = key_every
         context.options = dict(self.options)
@@ -80,14 +68,16 @@ class Encoder:
         context.colorspace = 9 if hdr else 1
         if self.tag:
             context.codec_tag = self.tag
+        return stream
 
 
 _HDR10: Final = (
     f"hdr10=1:repeat-headers=1:master-display={MASTERING}:max-cll={LIGHT_LEVEL}:"
     "colorprim=bt2020:transfer=smpte2084:colormatrix=bt2020nc"
 )
-X265_FRAMES: Final = 2
-"""x265 keeps four frames at least, each with its coefficients and motion: 0.54 GB at 8K and 10 bits."""
+X265_FRAMES: Final = {False: 3, True: 2}
+"""x265 keeps four frames at least, each with its coefficients and motion: 0.40 GB at 8K, and 0.54 GB
+at 10 bits, which only HDR10 asks for."""
 SVT_FRAMES: Final = 6
 """SVT-AV1 begins with 0.8 GB at 8K and 10 bits, and grows by 0.05 GB a frame."""
 _X265: Final = "log-level=error:scenecut=0:open-gop=0:bframes=0:pools=4"
@@ -112,7 +102,7 @@ def _hevc(size: Size, hdr: bool) -> Encoder:
     options = {"preset": preset, "crf": "21", "x265-params": ":".join(parts)}
     return Encoder(
         "hevc", "libx265", "yuv420p10le" if hdr else "yuv420p", options, "hvc1",
-        frames_each=X265_FRAMES if large else 0,
+        frames_each=X265_FRAMES[hdr] if large else 0,
     )  # fmt: skip
 
 

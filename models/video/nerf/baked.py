@@ -72,12 +72,16 @@ class BakedField:
         tensors: Everything, as in its file.
         threads: That render; 0 for one per core.
         block: Pixels per side within which what rays gather may be interpolated where it is
-            smooth; 0 chooses by how many pixels a voxel spans.
+            smooth, 1, 2 or 4; 0 chooses by how many pixels a voxel spans.
     """
 
     tensors: dict[str, NDArray[np.generic]]
     threads: int = 0
     block: int = 0
+
+    def __post_init__(self) -> None:
+        if self.block not in (0, 1, 2, 4):
+            raise InvalidInput(f"blocks have 1, 2 or 4 pixels per side, got {self.block}")
 
     def render(self, camera: Camera, rows: range) -> Frame:
         """See `Field`.

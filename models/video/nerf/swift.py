@@ -47,7 +47,7 @@ def draw_tiles(baked, lens, pose, block, first, stop, rgb, alpha, depth):
             axes is `(across[0] * down[0], down[1], across[1] * down[2])`; a tile longer than the
             picture on either side.
         pose: `(3, 4)` camera to world.
-        block: Pixels per side of a block: 1, 2, 4 or 8.
+        block: Pixels per side of a block: 1, 2 or 4; four blocks fit into a tile.
         first: Tile rows, from the top of the strip.
         stop: See `first`.
         rgb: `(rows, W, 3)`; out, as are `alpha` and `depth`, `(rows, W)`.
