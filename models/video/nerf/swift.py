@@ -98,13 +98,11 @@ def draw_tiles(baked, lens, pose, block, first, stop, rgb, alpha, depth):
                     seen = through < CLEAR
                     if seen or not plain:
                         direct(lens, pose, row, column, ray.way)
-                    sky_texel(baked.sky, ray.way[0], ray.way[1], ray.way[2], at, sky_share)
-                    columns = baked.sky.shape[1]
-                    for a in range(3):
-                        s = ZERO
-                        for p in range(4):
-                            s += sky_share[p] * baked.sky[at[p] // columns, at[p] % columns, a]
-                        rgb[row, column, a] = s
+                    if plain:
+                        for a in range(3):
+                            rgb[row, column, a] = baked.sky[0, 0, a]
+                    else:
+                        beyond(baked.sky, ray.way, at, sky_share, rgb[row, column])
                     if seen:
                         where[lanes] = row * width + column
                         light[lanes] = through
@@ -120,6 +118,18 @@ def draw_tiles(baked, lens, pose, block, first, stop, rgb, alpha, depth):
                     row, column = where[lane] // width, where[lane] % width
                     for a in range(3):
                         rgb[row, column, a] = out[a, lane]
+
+
+@piece
+def beyond(sky, way, at, share, out):
+    """Colour `out (3,)` of the sky in a direction."""
+    sky_texel(sky, way[0], way[1], way[2], at, share)
+    for a in range(3):
+        out[a] = ZERO
+    for p in range(4):
+        row, column = at[p] // sky.shape[1], at[p] % sky.shape[1]
+        for a in range(3):
+            out[a] += share[p] * sky[row, column, a]
 
 
 @piece
