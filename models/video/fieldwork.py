@@ -111,16 +111,12 @@ class FieldFootage:
     def bands(self, moment: Moment, lens: Lens, output: Output, run: Run) -> Iterator[Floats]:
         """See `Footage`."""
         camera = camera_of(moment, lens)
-        behind = self._surroundings.behind(moment, lens)
+        backdrop = self._surroundings.behind(moment, lens)
         for band in bands_of(lens.size):
             run.check()
             frame = self._field.render(camera, band)
             if output == "rgb":
-                clear = (1 - frame.alpha)[..., None]
-                field = frame.rgb - clear * self._sky
-                yield field * np.float32(2 ** (moment.ev / 2.2)) + clear * behind.rows(
-                    band.start, len(band)
-                )
+                yield backdrop.behind(frame, self._sky, 2 ** (moment.ev / 2.2), band.start)
                 continue
             depth = _depth(camera, band, frame.alpha, frame.depth)
             if output == "alpha":
