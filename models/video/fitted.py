@@ -57,7 +57,7 @@ def field_of(
 
 def bands_of(size: Size) -> Iterator[range]:
     """Rows of a picture, some at a time: so many that threads have work, so few that all is flat."""
-    rows = max(2, BAND_PIXELS // size.width // 8 * 8)
+    rows = max(2, BAND_PIXELS // size.width // 16 * 16)
     for first in range(0, size.height, rows):
         yield range(first, min(first + rows, size.height))
 
