@@ -33,6 +33,9 @@ FIT_S: Final = 45.0
 FIELD_S_PER_PIXEL: Final = 3.1e-7
 FIELD_S_PER_FRAME: Final = 0.3
 
+WORTH_A_FIT: Final = 0.6
+"""A field must be that much cheaper: it shows nothing before it is fitted, and less than the tracer."""
+
 MAX_COMPUTE_S: Final = 24 * 3600.0
 
 
@@ -120,7 +123,7 @@ def choose(request: VideoRequest) -> tuple[EngineName, str]:
         totals[engine] = setup_s + frame_s * request.frames
     traced, fitted = totals["path-trace"], totals["nerf"]
     told = f"{fitted:.0f} s of a core with nerf, {traced:.0f} s with path-trace"
-    return ("nerf", told) if fitted < traced else ("path-trace", told)
+    return ("nerf", told) if fitted < WORTH_A_FIT * traced else ("path-trace", told)
 
 
 def costs(request: VideoRequest, engine: EngineName, native: Size) -> tuple[float, float]:
