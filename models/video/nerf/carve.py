@@ -38,7 +38,9 @@ def widen(distance):
 
 
 @kernel
-def carve(first, stop, low, cell, shape, radius, eyes, turns, focal, centre, away, cut, needed, inside):
+def carve(
+    first, stop, low, cell, shape, radius, eyes, turns, focal, centre, away, cut, needed, inside
+):
     """Mark the cells `first` to `stop` whose middles no mask rules out.
 
     Args:

@@ -4,7 +4,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.video.nerf.arrays import DENSITY_SHIFT, FEATURES, Bytes, Floats, Grid
-from models.video.nerf.hull import Box
+from models.video.nerf.hull import Box, distances
 
 STEP_CELLS = 0.75
 DENSITY_UNITS = 224.0
@@ -85,20 +85,4 @@ def corners_of(cells: NDArray[np.bool_]) -> NDArray[np.bool_]:
 
 def leaps(filled: NDArray[np.bool_], longest: int) -> Bytes:
     """Chessboard distance of every cell to the nearest filled one, at most `longest`."""
-    distance = np.full(filled.shape, longest, np.uint8)
-    front = filled
-    for cells in range(longest):
-        distance[front & (distance == longest)] = cells
-        front = _spread(front)
-    return distance
-
-
-def _spread(cells: NDArray[np.bool_]) -> NDArray[np.bool_]:
-    """Cells that are true or touch a true one."""
-    out = cells.copy()
-    for axis in range(3):
-        near = np.moveaxis(out, axis, 0)
-        old = near.copy()
-        near[1:] |= old[:-1]
-        near[:-1] |= old[1:]
-    return out
+    return distances(filled, longest)
