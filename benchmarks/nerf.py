@@ -110,7 +110,7 @@ class Alone:
 
 
 def on_gpu(views: Views) -> None:
-    """Fit and film with torch alone; needs neither numba nor pydantic."""
+    """Fit and film with torch; numba carves the hull, pydantic is not needed."""
     import torch  # noqa: PLC0415  # the kernels do without
 
     from models.video.nerf.torch_fit import fit_in_torch  # noqa: PLC0415

@@ -272,7 +272,7 @@ def test_torch_sees_what_the_kernels_see(sky):
 
 
 def test_torch_fits_as_the_kernels_do():
-    few = FitSettings(iterations=60, voxels=32, batch=256)
+    few = FitSettings(iterations=100, voxels=32, batch=256)
     threads = torch.get_num_threads()
     torch.set_num_threads(1)  # so small a fit is slower with more
     field, psnr, similarity, _ = fit_in_torch(balls_views(), few, Run(), "cpu")
