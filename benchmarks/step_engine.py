@@ -5,6 +5,10 @@ request after another (a), by stock pipelines in batches of equal kind as `@serv
 (b), and by the step engine. The checkpoint is tiny and random, laid out as SDXL, and small enough
 that a forward of many rows costs little more than one of two, as on a GPU that one picture does not
 fill. Load is 80 % of what (a) can do; throughput is measured with all requests there at once.
+
+A batch of (b) holds requests of equal steps, guidance and adapter, up to as many as fill the rows
+of the engine's forwards; they share one scheduler, text encoding and decoding. Weights, precision
+and threads are the same for all three.
 """
 
 import argparse
@@ -225,7 +229,8 @@ def _figures(options: argparse.Namespace, folder: Path) -> dict[str, object]:
         ("sequential", "batch", "engine"), (one, many, engine), full, strict=True
     ):
         figures |= _summary(name, stream, served) | {
-            f"throughput_{name}": round(len(crowd) / crowded.end_s, 3)
+            f"throughput_{name}": round(len(crowd) / crowded.end_s, 3),
+            f"crowd_mean_s_{name}": round(statistics.mean(crowded.done.values()), 3),
         }
     p99 = {
         name: float(str(figures[f"image_p99_s_{name}"]))

@@ -6,6 +6,8 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, JsonValue
 
+from models.core.capability import Holding
+from models.crypto.holding import held_until_next_bar
 from models.crypto.reports import (
     BacktestRequest,
     BacktestResult,
@@ -87,6 +89,10 @@ class Entry:
         durable: Takes long: its POST is always accepted as a task, never waited for.
         estimate: What a request will take, told by `dry_run` and with the 202 of a durable
             operation; raises `CapabilityError` for what is too much.
+        home: What a replica has in memory that can begin with a request at once; it goes to such
+            a replica if there is one that has room. Empty where any will do.
+        holds: Until when an answer stays true, so that the gateway may repeat it; none where it
+            must be made afresh. For answers that depend on request, caller and models alone.
         needs: What the example needs and a fresh machine lacks; it is refused without.
         tables: Further GET routes, `/api/v1/{deployment}/{key}`.
     """
@@ -105,6 +111,8 @@ class Entry:
     aliases: tuple[str, ...] = ()
     durable: bool = False
     estimate: Callable[[Any], BaseModel] | None = None
+    home: Callable[[Any], str] | None = None
+    holds: Callable[[Any], Holding | None] | None = None
     needs: str = ""
     tables: dict[str, Table] = field(default_factory=dict)
 
@@ -132,6 +140,7 @@ CATALOGUE: tuple[Entry, ...] = (
         result=ImageResult,
         deterministic=True,
         example={"prompt": "a chrome teapot next to two red apples on a wooden table", "seed": 7},
+        home=ImageRequest.home,
         tables={"styles": Table(StyleCard, style_cards)},
     ),
     Entry(
@@ -321,6 +330,7 @@ CATALOGUE: tuple[Entry, ...] = (
         model="models.crypto.model:CryptoModel",
         request=PredictRequest,
         result=PredictResult,
+        holds=held_until_next_bar,
         example={"symbol": "BTC", "horizon_steps": 24},
     ),
     Entry(

@@ -353,13 +353,16 @@ def test_checkpoints_are_listed_the_unusable_with_the_reason(tmp_path: Path, she
 
 @pytest.fixture
 def small(shelf: Path, tmp_path: Path) -> DiffusersBackend:
-    return built(shelf, tmp_path, resident=1)
+    return built(shelf, tmp_path, resident=1, attention="xformers")
 
 
-def test_one_resident_makes_room_for_the_next(small: DiffusersBackend) -> None:
+def test_one_resident_makes_room_for_the_next_and_says_which_attention_it_has(
+    small: DiffusersBackend,
+) -> None:
     first = draw(small)
-    draw(small, model="one")
+    other = small.run(request("one"), ANYBODY)
 
+    assert "xformers needs a GPU with CUDA" in other.degraded[0]
     assert small._residents.loaded(_key(small)) is None
     assert draw(small) == first
 
