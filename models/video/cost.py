@@ -29,9 +29,9 @@ BLUR_SAMPLES: Final = 4
 
 VIEW_COUNT: Final = 56
 VIEW_PX: Final = 320
-FIT_S: Final = 45.0
-FIELD_S_PER_PIXEL: Final = 3.1e-7
-FIELD_S_PER_FRAME: Final = 0.3
+FIT_S: Final = 35.0
+FIELD_S_PER_PIXEL: Final = 1.45e-7
+FIELD_S_PER_FRAME: Final = 0.5
 
 WORTH_A_FIT: Final = 0.6
 """A field must be that much cheaper: it shows nothing before it is fitted, and less than the tracer."""
