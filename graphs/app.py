@@ -35,6 +35,7 @@ GATEWAY = "gateway"
 ORCHESTRATOR = "orchestrator"
 REPORT_TIMEOUT_S = 5.0
 RUNS_BYTES = 2**28
+DAY_S = 86400.0
 STATES_FRESH_S = 0.5
 
 
@@ -94,7 +95,11 @@ def _bind_orchestrator(
     share = settings.resources_of(ORCHESTRATOR)
     spec = OrchestratorSpec(
         # More than the store asks for, so that what was accepted still finds room in it.
-        engine=EngineOptions(settings.runs, min_free_bytes=settings.min_free_bytes + RUNS_BYTES),
+        engine=EngineOptions(
+            settings.runs,
+            min_free_bytes=settings.min_free_bytes + RUNS_BYTES,
+            retention_s=settings.retention_days * DAY_S,
+        ),
         store=settings.store,
         min_free_bytes=settings.min_free_bytes,
     )

@@ -1,11 +1,9 @@
 """Processes die and freeze; nothing accepted is lost, and no effect happens twice."""
 
-import json
+import multiprocessing
 import os
 import random
 import signal
-import subprocess
-import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
@@ -15,10 +13,9 @@ from typing import Any
 import pytest
 
 from tests.unit.workflow.test_validation import echo
-from tests.workflow.executor import LOST, Ledger
+from tests.workflow.executor import LOST, Ledger, main
 from tests.workflow.postgres import Server
 
-ROOT = Path(__file__).parents[2]
 KILLS = 6
 SPEC: dict[str, Any] = {
     "tasks": [
@@ -31,24 +28,27 @@ SPEC: dict[str, Any] = {
 }
 
 
+# One process imports everything, and is forked for each executor.
+PROCESSES = multiprocessing.get_context("forkserver")
+PROCESSES.set_forkserver_preload(["tests.workflow.executor"])
+
+
 class Executor:
     """A process with an engine."""
 
     def __init__(self, url: str, folder: Path) -> None:
-        command = [sys.executable, "-m", "tests.workflow.executor", url, str(folder)]
-        self._log = (folder / "executors.log").open("a")
-        self.process = subprocess.Popen(
-            command, cwd=ROOT, stdin=-1, stdout=-1, stderr=self._log, text=True
-        )
-        assert self.process.stdin is not None
-        assert self.process.stdout is not None
-        self._input, self._output = self.process.stdin, self.process.stdout
-        assert self._output.readline() == "ready\n", (folder / "executors.log").read_text()
+        self._pipe, far_end = PROCESSES.Pipe()
+        self.process = PROCESSES.Process(target=main, args=(url, folder, far_end), daemon=True)
+        self.process.start()
+        far_end.close()
+        try:
+            assert self._pipe.recv() == "ready"
+        except EOFError:
+            raise AssertionError((folder / "executors.log").read_text()) from None
 
     def ask(self, **command: object) -> dict[str, Any]:
-        self._input.write(json.dumps(command) + "\n")
-        self._input.flush()
-        answer: dict[str, Any] = json.loads(self._output.readline())
+        self._pipe.send(command)
+        answer: dict[str, Any] = self._pipe.recv()
         return answer
 
     def submit(self, run: str, spec: dict[str, Any] = SPEC) -> None:
@@ -71,14 +71,18 @@ class Executor:
         time.sleep(0.1)
 
     def signal(self, number: signal.Signals) -> None:
+        assert self.process.pid is not None
         os.kill(self.process.pid, number)
 
+    def ended_with(self, within_s: float) -> int | None:
+        """Its exit status."""
+        self.process.join(within_s)
+        return self.process.exitcode
+
     def close(self) -> None:
-        if self.process.poll() is None:
-            self.process.kill()
-        self.process.wait()
-        for file in (self._input, self._output, self._log):
-            file.close()
+        self.process.kill()
+        self.process.join()
+        self._pipe.close()
 
 
 @pytest.fixture
@@ -146,7 +150,7 @@ def test_a_frozen_executor_that_wakes_makes_no_effect(
     status = second.ended("r")
     first.signal(signal.SIGCONT)
 
-    assert first.process.wait(10) == LOST
+    assert first.ended_with(10) == LOST
     assert status["state"] == "completed"
     assert sorted(ledger.keys("effect")) == ["r:a:0", "r:b2:0", "r:b:0", "r:c:0"]
     assert second.ended("r") == status
@@ -165,7 +169,7 @@ def test_random_kills_lose_nothing(started: Callable[[], Executor], ledger: Ledg
         time.sleep(dice.uniform(0, 0.6))
         victim = dice.randrange(2)
         executors[victim].signal(signal.SIGKILL)
-        executors[victim].process.wait()
+        executors[victim].process.join()
         executors[victim] = started()
 
     states = [executors[0].ended(name, 40)["state"] for name in accepted]
