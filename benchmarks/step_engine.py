@@ -193,7 +193,8 @@ class Stepped:
         request.fixed_rows = fixed_rows
         if ask.adapter is not None:
             wanted = (Adapter(name=ask.adapter),)
-            request.adapters = self._shelf.fetch(wanted, self._checkpoint, "local")
+            found = self._shelf.fetch(wanted, self._checkpoint, "local")
+            request.adapters = None if found is None else found.network
         return request
 
 
