@@ -7,6 +7,7 @@ from typing import Literal
 
 from models.scaling.budget import EPSILON, share_gpus
 from models.scaling.snapshot import Demand, Limits, Need, Node, Snapshot, Terms
+from models.scaling.staffing import load_kept, servers_for
 
 Binding = Literal["load", "minimum", "maximum", "hold", "pressure", "budget"]
 """What a target follows from in the end."""
@@ -60,7 +61,7 @@ def decide(snapshot: Snapshot) -> Decision:
     """Decide how many replicas each deployment should have.
 
     The need of a deployment is its load (or the forecast, if larger), what drains its backlog in
-    time, and headroom for chance. A need above what there is grows the deployment at once, with
+    time, and room for chance: as much as a promised waiting time takes, else headroom. A need above what there is grows the deployment at once, with
     some slack on top, so that the next small rise needs no change; it shrinks when the largest
     need of the holding time would leave twice the slack free. Full machines stop growth; what is
     left competes for GPUs by priority.
@@ -116,15 +117,28 @@ def need(demand: Demand) -> float:
     Source: square-root staffing, Halfin and Whitt 1981, Operations Research 29(3).
     """
     terms = demand.terms
-    load = max(demand.load, demand.forecast, 0.0) / terms.concurrency
+    load = max(demand.load, demand.forecast, 0.0)
     backlog = max(demand.backlog_s, 0.0) / (terms.concurrency * terms.drain_s)
+    if promises(demand):
+        most = math.ceil((terms.max_replicas + 1) * terms.concurrency)  # one more says "too many"
+        promise = (demand.service_s, terms.wait_s, terms.kept)
+        return servers_for(load, *promise, most) / terms.concurrency + backlog
+    load /= terms.concurrency
     return load + backlog + terms.headroom * math.sqrt(load)
+
+
+def promises(demand: Demand) -> bool:
+    """Whether a promised waiting time decides, and not the headroom."""
+    return demand.terms.wait_s > 0 and demand.service_s > 0
 
 
 def load_for(replicas: float, demand: Demand) -> float:
     """The load at which a demand with the same backlog would just need so many replicas."""
     terms = demand.terms
     room = max(replicas - demand.backlog_s / (terms.concurrency * terms.drain_s), 0.0)
+    if promises(demand):
+        servers = math.floor(room * terms.concurrency + EPSILON)
+        return load_kept(servers, demand.service_s, terms.wait_s, terms.kept)
     root = (math.sqrt(terms.headroom**2 + 4 * room) - terms.headroom) / 2
     return root * root * terms.concurrency
 

@@ -2,15 +2,16 @@
 
 import math
 
-from models.scaling.decide import Choice, load_for
+from models.scaling.decide import Choice, load_for, promises
 
 HARDLY = 1e-6
+TOLD = 3  # classes of work, the most frequent
 
 
 def reason(choice: Choice) -> str:
     """Why the target is what it is."""
     demand, terms = choice.demand, choice.demand.terms
-    asked = f"{_load(choice)}: {choice.need:.1f} replicas needed"
+    asked = f"{_load(choice)}: {choice.need:.1f} replicas needed{_promise(choice)}"
     said = {
         "load": asked,
         "minimum": f"{asked}; min_replicas is {terms.min_replicas}",
@@ -64,6 +65,16 @@ def _load(choice: Choice) -> str:
     if demand.backlog_s > HARDLY:
         words.append(f"{demand.backlog_s:.0f} s of work waiting")
     return ", ".join(words)
+
+
+def _promise(choice: Choice) -> str:
+    if not promises(choice.demand):
+        return ""
+    terms = choice.demand.terms
+    kept = f" so that {terms.kept:.0%} of requests begin within {terms.wait_s:g} s"
+    classes = sorted(choice.demand.work, key=lambda one: -one.share)[:TOLD]
+    lately = ", ".join(f"{one.share:.0%} {one.name} of {one.seconds:.1f} s" for one in classes)
+    return f"{kept} (lately {lately})" if lately else kept
 
 
 def _change(before: int, after: int) -> str:

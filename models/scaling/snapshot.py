@@ -23,6 +23,9 @@ class Terms:
         usd_per_replica_hour: Price of one replica.
         trust: How much of the load that is usual at the time of day, once a replica asked for now
             could work, counts as expected; 0 to 1.
+        wait_s: The promise: work begins within this time of the request. 0 promises nothing, and
+            `headroom` alone decides.
+        kept: Share of requests for which the promise has to hold.
     """
 
     min_replicas: int = 1
@@ -36,6 +39,23 @@ class Terms:
     hold_s: float = 300.0
     usd_per_replica_hour: float = 0.0
     trust: float = 0.0
+    wait_s: float = 0.0
+    kept: float = 0.95
+
+
+@dataclass(frozen=True, slots=True)
+class WorkClass:
+    """Requests that take about as much work.
+
+    Attributes:
+        name: As the capability calls them.
+        share: Of the requests of late, 0 to 1.
+        seconds: Of work per request, model loads included.
+    """
+
+    name: str
+    share: float
+    seconds: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +71,8 @@ class Demand:
         backlog_s: Seconds of work that wait in queues.
         cold_start_s: From asking for a replica until it works, as measured.
         default_replicas: What Serve's own policy would ask for.
+        service_s: Seconds of work per request; 0 if none was measured yet.
+        work: The same by class.
     """
 
     terms: Terms
@@ -60,6 +82,8 @@ class Demand:
     backlog_s: float = 0.0
     cold_start_s: float = 0.0
     default_replicas: int | None = None
+    service_s: float = 0.0
+    work: tuple[WorkClass, ...] = ()
 
 
 def demand_in_hand(
@@ -71,6 +95,7 @@ def demand_in_hand(
     service_s: float,
     cold_start_s: float,
     default_replicas: int | None = None,
+    work: tuple[WorkClass, ...] = (),
 ) -> Demand:
     """The demand of which only what is in hand and what waits is known.
 
@@ -82,6 +107,7 @@ def demand_in_hand(
         service_s: Seconds of work per request.
         cold_start_s: From asking for a replica until it works.
         default_replicas: What Serve's own policy would ask for.
+        work: By class, where it is known.
     """
     return Demand(
         terms=terms,
@@ -90,6 +116,8 @@ def demand_in_hand(
         backlog_s=max(ongoing - working, 0.0) * service_s,
         cold_start_s=cold_start_s,
         default_replicas=default_replicas,
+        service_s=service_s,
+        work=work,
     )
 
 
