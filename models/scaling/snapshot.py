@@ -20,6 +20,9 @@ class Terms:
             1981): randomness of the arrivals grows like it.
         slack: Part of the need that is added when it changes; the band without change is twice it.
         hold_s: Shrink only to the largest need of this long.
+        spare_s: Replica-seconds that a change is worth: shrink once so many could have been done
+            without since the last change, so that many idle replicas go soon and a single one
+            stays long. 0: shrink when the largest need leaves twice the slack free.
         usd_per_replica_hour: Price of one replica.
         trust: How much of the load that is usual at the time of day, once a replica asked for now
             could work, counts as expected; 0 to 1.
@@ -37,6 +40,7 @@ class Terms:
     headroom: float = 1.0
     slack: float = 0.1
     hold_s: float = 300.0
+    spare_s: float = 0.0
     usd_per_replica_hour: float = 0.0
     trust: float = 0.0
     wait_s: float = 0.0
@@ -154,10 +158,17 @@ class Limits:
 
 @dataclass(frozen=True, slots=True)
 class Need:
-    """Replicas that a deployment could have used at a moment."""
+    """Replicas that a deployment could have used at a moment.
+
+    Attributes:
+        at_s: The moment.
+        replicas: Before rounding and bounds.
+        spare_s: Replica-seconds that could have been done without since the last change.
+    """
 
     at_s: float
     replicas: float
+    spare_s: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
