@@ -27,11 +27,11 @@ serve: install ## start the service; PORT=9000 HOST=0.0.0.0 change where
 	@exec $(BIN)/orrery serve $(if $(PORT),--port $(PORT)) $(if $(HOST),--host $(HOST))
 
 # Processes, sockets and clusters that start anew can be slow on a busy machine: a test with them gets
-# a second try, and the report shows it.
+# two more tries, and the report shows them.
 test: install ## run every test: units first, then real databases, real Ray, a real browser
 	$(BIN)/python -m pytest -n 2 tests/unit
-	$(BIN)/python -m pytest -n 2 --dist loadfile --reruns 1 tests/contract tests/api tests/training tests/workflow
-	$(BIN)/python -m pytest --reruns 1 tests/serve tests/browser
+	$(BIN)/python -m pytest -n 2 --dist loadfile --reruns 2 tests/contract tests/api tests/training tests/workflow
+	$(BIN)/python -m pytest --reruns 2 tests/serve tests/browser
 
 check: install ## lint, format, types, layers, dependencies, dead code, spelling
 	$(BIN)/ruff check .

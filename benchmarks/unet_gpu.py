@@ -8,6 +8,7 @@ is measured. Needs torch with CUDA, diffusers and transformers, nothing else.
 """
 
 import argparse
+import importlib
 import json
 import multiprocessing
 import sys
@@ -17,9 +18,10 @@ from typing import Any
 
 import torch
 from diffusers import EulerDiscreteScheduler, StableDiffusionXLPipeline, UNet2DConditionModel
+from diffusers.models.attention_processor import AttnProcessor2_0
 
 from models.core.device import cap_memory
-from models.image.diffusion.attention import xformers_works
+from models.image.diffusion.attention import take_xformers
 from models.image.diffusion.company import keep_apart
 from models.image.diffusion.engine import StepEngine
 from models.image.diffusion.forward import Forward
@@ -54,6 +56,7 @@ SHARE = 0.15
 """Of the GPU for each of two processes: enough for the weights and a few rows."""
 MANY = 24
 """Requests that each of them is given at once."""
+PARTS = ("neighbours", "cells", "bytes", "attention")
 REPRODUCIBLE_ROWS = 4
 """As served where there is no GPU."""
 
@@ -251,18 +254,35 @@ def alone_one(bench: Bench, side: int, seed: int, *, reproducible: bool) -> torc
     return latents
 
 
-def attention(bench: Bench, side: int, count: int) -> dict[str, float]:
-    """Torch's own attention, and xformers where it works."""
-    figures = {
-        "images_per_s_sdpa": timed(bench, count, lambda: bench.engine_pictures(side, count))[0]
-    }
-    if xformers_works(bench.device):
-        bench.unet.enable_xformers_memory_efficient_attention()
-        figures["images_per_s_xformers"] = timed(
-            bench, count, lambda: bench.engine_pictures(side, count)
-        )[0]
-        bench.unet.set_default_attn_processor()
+def attention(bench: Bench, sides: Sequence[int], counts: Sequence[int]) -> dict[str, object]:
+    """Torch's own attention, and xformers where it works; how far their pictures are apart."""
+    figures: dict[str, object] = {}
+    pictures = {}
+    for kind in ("sdpa", "xformers"):
+        if kind == "xformers":
+            reason = take_xformers(bench.unet, bench.device)
+            figures["xformers"] = _version("xformers") if reason is None else reason
+            if reason is not None:
+                print(f"xformers not measured: {reason}", file=sys.stderr, flush=True)
+                return figures
+        for side in sides:
+            for count in counts:
+                speed, _peak = timed(
+                    bench,
+                    count,
+                    lambda s=side, n=count: bench.engine_pictures(s, n),  # type: ignore[misc]
+                )
+                figures[f"images_per_s_{kind}_{side}_x{count}"] = speed
+                print(f"{kind} {side} x{count}: {speed}/s", file=sys.stderr, flush=True)
+        pictures[kind] = bench.engine_pictures(min(sides), 1)[0].float()
+    bench.unet.set_attn_processor(AttnProcessor2_0())  # the "default" one is without SDPA
+    apart = (pictures["sdpa"] - pictures["xformers"]).abs().max() / pictures["sdpa"].abs().max()
+    figures["xformers_latents_apart"] = round(float(apart), 5)
     return figures
+
+
+def _version(package: str) -> str:
+    return str(getattr(importlib.import_module(package), "__version__", "unknown"))
 
 
 def neighbour(device: str, steps: int, side: int, answers: "multiprocessing.Queue[str]") -> None:
@@ -307,14 +327,19 @@ def main() -> None:
     parser.add_argument("--steps", type=int, default=20)
     parser.add_argument("--sides", type=int, nargs="+", default=[512, 1024])
     parser.add_argument("--counts", type=int, nargs="+", default=[1, 4, 8])
+    parser.add_argument("--parts", nargs="+", choices=PARTS, default=PARTS)
     options = parser.parse_args()
     torch.set_grad_enabled(False)
-    large = max(options.sides)
-    figures: dict[str, object] = dict(co_located(options.device, 4, large))
+    figures: dict[str, object] = {}
+    if "neighbours" in options.parts:
+        figures |= co_located(options.device, 4, max(options.sides))
     bench = Bench(options.device, options.steps, most=64)
-    figures |= cells(bench, options.sides, options.counts)
-    figures |= same_bytes(bench, min(options.sides))
-    figures |= attention(bench, large, 4)
+    if "cells" in options.parts:
+        figures |= cells(bench, options.sides, options.counts)
+    if "bytes" in options.parts:
+        figures |= same_bytes(bench, min(options.sides))
+    if "attention" in options.parts:
+        figures |= attention(bench, options.sides, options.counts)
     figures["weights"] = sum(p.numel() for p in bench.unet.parameters())
     figures["steps"] = options.steps
     figures["torch"] = torch.__version__

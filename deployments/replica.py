@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from pydantic import BaseModel, JsonValue, SecretStr
+from ray import serve
 
 from deployments.gpu_metrics import measure_gpus
 from deployments.logs import join_serve_log
@@ -25,6 +26,9 @@ from models.core.capability import Capability, ModelCard, Run, Setup
 from models.core.device import cap_memory, choose_device
 from models.core.errors import Cancelled, CapabilityError
 from models.core.stores import open_store
+
+HOMES = 32
+"""Things that a replica is known to have in memory; as many as adapters are kept there."""
 
 logger = logging.getLogger(__name__)
 
@@ -116,10 +120,21 @@ class Replica:
         build: type[Capability[Any, BaseModel]] = pkgutil.resolve_name(self._spec.model)
         return build(setup)  # type: ignore[call-arg]  # a Protocol cannot state its constructor
 
+    @serve.multiplexed(max_num_models_per_replica=HOMES)  # type: ignore[untyped-decorator]
+    async def hold(self, home: str) -> str:
+        """Let Serve know that this replica will have something in memory; it forgets the oldest."""
+        return home
+
+    async def _settle(self) -> None:
+        home = serve.get_multiplexed_model_id()
+        if home:
+            await self.hold(home)
+
     async def run(
         self, request: BaseModel, owner: str, request_id: str
     ) -> BaseModel | CapabilityError:
         """Answer one request; an expected error is a value, since Serve logs raised ones."""
+        await self._settle()
         left = threading.Event()
         return await self._work_on(request, Run(owner, request_id, left.is_set), left)
 
@@ -127,6 +142,7 @@ class Replica:
         self, request: BaseModel, owner: str, request_id: str
     ) -> AsyncIterator[Sign | BaseModel | CapabilityError]:
         """Like `run`, but with signs of life before the answer, which comes last."""
+        await self._settle()
         left, signs = threading.Event(), Signs()
         run = Run(owner, request_id, left.is_set, signs.progress, signs.preview)
         work = asyncio.ensure_future(self._work_on(request, run, left))

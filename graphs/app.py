@@ -1,6 +1,7 @@
 """The application: `serve run serve_config.yaml` calls `build`."""
 
 import asyncio
+import hashlib
 from collections.abc import AsyncGenerator, Mapping, Sequence
 from functools import partial
 from typing import Any, TypeAlias
@@ -34,6 +35,7 @@ GATEWAY = "gateway"
 ORCHESTRATOR = "orchestrator"
 REPORT_TIMEOUT_S = 5.0
 RUNS_BYTES = 2**28
+DAY_S = 86400.0
 STATES_FRESH_S = 0.5
 
 
@@ -93,7 +95,11 @@ def _bind_orchestrator(
     share = settings.resources_of(ORCHESTRATOR)
     spec = OrchestratorSpec(
         # More than the store asks for, so that what was accepted still finds room in it.
-        engine=EngineOptions(settings.runs, min_free_bytes=settings.min_free_bytes + RUNS_BYTES),
+        engine=EngineOptions(
+            settings.runs,
+            min_free_bytes=settings.min_free_bytes + RUNS_BYTES,
+            retention_s=settings.retention_days * DAY_S,
+        ),
         store=settings.store,
         min_free_bytes=settings.min_free_bytes,
     )
@@ -118,7 +124,7 @@ class RayBackend:
 
     async def run(self, entry: Entry, request: BaseModel, owner: str, request_id: str) -> object:
         """Result of the capability, or the `CapabilityError` it ended with."""
-        response = self._handles[entry.served_by].run.remote(request, owner, request_id)
+        response = self._handle(entry, request).run.remote(request, owner, request_id)
         try:
             return await response
         except asyncio.CancelledError:
@@ -129,7 +135,7 @@ class RayBackend:
         self, entry: Entry, request: BaseModel, owner: str, request_id: str
     ) -> AsyncGenerator[object, None]:
         """Signs of life of a run, then its result or the `CapabilityError` it ended with."""
-        handle = self._handles[entry.served_by].options(stream=True)
+        handle = self._handle(entry, request).options(stream=True)
         stream: Any = handle.follow.remote(request, owner, request_id)
         try:
             async for found in stream:
@@ -137,6 +143,10 @@ class RayBackend:
         except (asyncio.CancelledError, GeneratorExit):
             stream.cancel()
             raise
+
+    def _handle(self, entry: Entry, request: BaseModel) -> Handle:
+        handle, home = self._handles[entry.served_by], address_of(entry, request)
+        return handle.options(multiplexed_model_id=home) if home else handle
 
     async def report(self, name: str) -> ReplicaReport:
         """What one replica says of itself."""
@@ -167,6 +177,12 @@ class RayBackend:
             name: _state(overview.status.value, overview.message, overview.replica_states)
             for name, overview in application.deployments.items()
         }
+
+
+def address_of(entry: Entry, request: BaseModel) -> str:
+    """What Serve knows the home of a request by; metrics show it, so that it names nothing."""
+    home = "" if entry.home is None else entry.home(request)
+    return hashlib.sha256(home.encode()).hexdigest()[:16] if home else ""
 
 
 def _state(status: str, message: str, replicas: Mapping[Any, int]) -> DeploymentState:

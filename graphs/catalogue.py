@@ -6,6 +6,8 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, JsonValue
 
+from models.core.capability import Holding
+from models.crypto.holding import held_until_next_bar
 from models.crypto.reports import (
     BacktestRequest,
     BacktestResult,
@@ -33,6 +35,7 @@ from models.fraud.cases_schema import (
     PromotionRequest,
     PromotionResult,
 )
+from models.fraud.flow_schema import BaselineRequest, BaselineResult
 from models.fraud.schema import FraudRequest, FraudResult
 from models.image.fine_tune import (
     AdaptersRequest,
@@ -87,6 +90,10 @@ class Entry:
         durable: Takes long: its POST is always accepted as a task, never waited for.
         estimate: What a request will take, told by `dry_run` and with the 202 of a durable
             operation; raises `CapabilityError` for what is too much.
+        home: What a replica has in memory that can begin with a request at once; it goes to such
+            a replica if there is one that has room. Empty where any will do.
+        holds: Until when an answer stays true, so that the gateway may repeat it; none where it
+            must be made afresh. For answers that depend on request, caller and models alone.
         needs: What the example needs and a fresh machine lacks; it is refused without.
         tables: Further GET routes, `/api/v1/{deployment}/{key}`.
     """
@@ -105,6 +112,8 @@ class Entry:
     aliases: tuple[str, ...] = ()
     durable: bool = False
     estimate: Callable[[Any], BaseModel] | None = None
+    home: Callable[[Any], str] | None = None
+    holds: Callable[[Any], Holding | None] | None = None
     needs: str = ""
     tables: dict[str, Table] = field(default_factory=dict)
 
@@ -132,6 +141,7 @@ CATALOGUE: tuple[Entry, ...] = (
         result=ImageResult,
         deterministic=True,
         example={"prompt": "a chrome teapot next to two red apples on a wooden table", "seed": 7},
+        home=ImageRequest.home,
         tables={"styles": Table(StyleCard, style_cards)},
     ),
     Entry(
@@ -273,6 +283,37 @@ CATALOGUE: tuple[Entry, ...] = (
         idempotent=False,
     ),
     Entry(
+        name="fraud_baseline",
+        title="Fraud: tell which flows are ordinary on your network",
+        deployment="fraud",
+        route="/api/v1/fraud/baseline",
+        model="models.fraud.model:FraudModel",
+        request=BaselineRequest,
+        result=BaselineResult,
+        needs="1,000 flows of your network",
+        example={
+            "flows": [
+                {
+                    "kind": "network_flow",
+                    "event_id": "CHhAvVGS1DHFjwGM9",
+                    "zeek": {
+                        "ts": 1_772_366_400.5,
+                        "id.orig_h": "10.0.0.5",
+                        "id.orig_p": 51_234,
+                        "id.resp_h": "203.0.113.9",
+                        "id.resp_p": 443,
+                        "proto": "tcp",
+                        "service": "ssl",
+                        "duration": 1.25,
+                        "orig_bytes": 420,
+                        "resp_bytes": 5300,
+                        "conn_state": "SF",
+                    },
+                }
+            ]
+        },
+    ),
+    Entry(
         name="video",
         title="Text to video: a camera flies through the scene of a prompt, up to 8K",
         route="/api/v1/generate/video",
@@ -321,6 +362,7 @@ CATALOGUE: tuple[Entry, ...] = (
         model="models.crypto.model:CryptoModel",
         request=PredictRequest,
         result=PredictResult,
+        holds=held_until_next_bar,
         example={"symbol": "BTC", "horizon_steps": 24},
     ),
     Entry(

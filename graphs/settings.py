@@ -53,6 +53,7 @@ class Settings(BaseSettings):
         store_url: Folder or `s3://`, `gs://` URL of the artifact store; default in `data_dir`.
         runs_url: `postgresql://` URL of the workflows; default a SQLite file in `data_dir`.
         data_dir: Local folder for artifacts, workflows and caches.
+        retention_days: Tasks that ended so long ago are forgotten, their events with them.
         min_free_bytes: New artifacts are refused below this much free space.
         keys_file: API keys; without it only this machine is served, as one principal.
         max_body_bytes: Longest request body.
@@ -71,6 +72,7 @@ class Settings(BaseSettings):
     store_url: str = ""
     data_dir: Path = DEFAULT_DATA_DIR
     runs_url: str = ""
+    retention_days: float = Field(30.0, gt=0)
     min_free_bytes: int = Field(2**30, ge=0)
     keys_file: Path | None = None
     max_body_bytes: int = Field(2**20, ge=1024, le=2**28)

@@ -1,6 +1,5 @@
 """The capabilities of the catalogue as steps of a workflow."""
 
-import asyncio
 from collections.abc import Mapping, Sequence
 from typing import Final
 
@@ -9,13 +8,12 @@ from pydantic import JsonValue, ValidationError
 from deployments.signs import Sign
 from graphs.calls import Calls, ReplicaLost
 from graphs.catalogue import Entry
-from models.core.errors import CapabilityError, InvalidInput
+from graphs.versions import Versions
+from models.core.errors import InvalidInput
 from models.workflow.calls import Interrupted
 from models.workflow.contract import Service, StepContext
 from models.workflow.expressions import escape
-from models.workflow.values import digest
 
-CARDS_FRESH_S: Final = 30.0
 ROUTE_PREFIX: Final = "/api/v1/"
 
 
@@ -38,7 +36,7 @@ class CapabilitySteps:
         self._calls = calls
         self._entries = {uses_of(entry): entry for entry in catalogue}
         self._services = {uses: self._service(uses, e) for uses, e in self._entries.items()}
-        self._fingerprints: dict[str, tuple[float, str]] = {}
+        self._versions = Versions(calls)
 
     def _service(self, uses: str, entry: Entry) -> Service:
         pace = self._calls.pace(entry.served_by)
@@ -104,17 +102,7 @@ class CapabilitySteps:
         entry = self._entries[uses]
         if not self._services[uses].repeatable(arguments):
             return None
-        now_s = asyncio.get_running_loop().time()
-        known_s, known = self._fingerprints.get(uses, (float("-inf"), ""))
-        if now_s - known_s < CARDS_FRESH_S:
-            return known
-        try:
-            cards = (await self._calls.report(entry.served_by)).cards
-        except CapabilityError:
-            return None
-        found = digest([[card.name, card.version, card.weights_sha256] for card in cards])
-        self._fingerprints[uses] = (now_s, found)
-        return found
+        return await self._versions.of(entry.served_by)
 
 
 def _faults(entry: Entry, arguments: Mapping[str, JsonValue]) -> list[tuple[str, str]]:

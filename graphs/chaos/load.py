@@ -17,6 +17,21 @@ PATIENCE_S: Final = 180.0
 ENDINGS: Final = ("task.completed", "task.failed", "task.skipped")
 
 
+@dataclass(frozen=True)
+class Move:
+    """A step that began again in another process.
+
+    Attributes:
+        heard_at: When it was last heard of in the first one; POSIX time, as below.
+        again_at: When it began again.
+        pid: Of the first process.
+    """
+
+    heard_at: float
+    again_at: float
+    pid: int
+
+
 @dataclass
 class Order:
     """One workflow: what was asked for, and what became of it.
@@ -28,7 +43,7 @@ class Order:
         intents: Effects that a completed one has, each once.
         run_ids: What it was accepted as; more than one would be a broken promise.
         status: As it ended; `None` while that is not known.
-        restarts: Begin of the silence and end of it, of every step that began again.
+        moves: Steps that began again in another process.
     """
 
     name: str
@@ -37,7 +52,7 @@ class Order:
     intents: tuple[str, ...]
     run_ids: set[str] = field(default_factory=set)
     status: dict[str, Any] | None = None
-    restarts: list[tuple[float, float]] = field(default_factory=list)
+    moves: list["Move"] = field(default_factory=list)
 
     @property
     def state(self) -> str:
@@ -158,14 +173,14 @@ class Load:
                     break
                 await asyncio.sleep(POLL_S)
         if order.status is not None and order.status["recoveries"]:
-            order.restarts = await self._restarts(min(order.run_ids))
+            order.moves = await self._moves(min(order.run_ids))
 
-    async def _restarts(self, run_id: str) -> list[tuple[float, float]]:
+    async def _moves(self, run_id: str) -> list[Move]:
         answer = await self._ask("GET", f"/api/v1/task/{run_id}/events")
         if answer is None:
             return []
         lines = [line[6:] for line in answer.text.splitlines() if line.startswith("data: ")]
-        return restarts_in([httpx.Response(200, text=line).json() for line in lines])
+        return moves_in([httpx.Response(200, text=line).json() for line in lines])
 
     async def _ask(self, method: str, path: str, **more: Any) -> httpx.Response | None:  # noqa: ANN401 - as httpx takes it
         """The answer of a service that may be away for a while; `None` if it stays away."""
@@ -179,17 +194,20 @@ class Load:
         return None
 
 
-def restarts_in(events: Sequence[Mapping[str, Any]]) -> list[tuple[float, float]]:
-    """For every call that began again: when it was last heard of, and when it began again."""
-    found, heard = [], dict[tuple[str, int], float]()
+def moves_in(events: Sequence[Mapping[str, Any]]) -> list[Move]:
+    """Every call that a process began after another one had begun it and said nothing more."""
+    found, heard = [], dict[tuple[str, int], tuple[float, Mapping[str, Any]]]()
     for event in events:
         if event["task"] is None or event["item"] is None:
             continue
         call, at = (event["task"], event["item"]), datetime.fromisoformat(event["at"]).timestamp()
         if event["name"] in ENDINGS:
             heard.pop(call, None)
-            continue
-        if event["name"] == "task.started" and call in heard:
-            found.append((heard[call], at))
-        heard[call] = at
+        elif event["name"] == "task.started":
+            heard_at, process = heard.get(call, (at, event["data"]))
+            if process["epoch"] != event["data"]["epoch"]:
+                found.append(Move(heard_at, at, int(process["pid"])))
+            heard[call] = at, event["data"]
+        elif call in heard:
+            heard[call] = at, heard[call][1]
     return found

@@ -2,8 +2,12 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
+from typing import Final
 
 from graphs.chaos.load import Order
+from graphs.chaos.takeovers import Hit, Takeover, takeovers
+
+CAUSES: Final = ("kill", "freeze", "restart", "none")
 
 
 @dataclass(frozen=True)
@@ -21,10 +25,8 @@ class Verdict:
     effects_twice: int
     effects_missing: int
     repeats_absorbed: int
-    takeovers: int
-    takeover_p50_s: float
-    takeover_p99_s: float
     minutes: float
+    takeovers: Mapping[str, float]
 
     @property
     def is_kept(self) -> bool:
@@ -34,14 +36,16 @@ class Verdict:
 
     def rows(self) -> Sequence[tuple[str, str]]:
         """As a table."""
-        return [(name.replace("_", " "), f"{value:g}") for name, value in asdict(self).items()]
+        figures = asdict(self)
+        figures |= figures.pop("takeovers")
+        return [(name.replace("_", " "), f"{value:g}") for name, value in figures.items()]
 
 
 def judge(
     orders: Sequence[Order],
     effects: Mapping[str, int],
     repeats: int,
-    deaths: Sequence[float],
+    hits: Sequence[Hit],
     faults: int,
     minutes: float,
 ) -> Verdict:
@@ -51,13 +55,13 @@ def judge(
         orders: All of them.
         effects: How often each intent happened.
         repeats: Effects asked for again under the same key.
-        deaths: Times at which an orchestrator was hit.
+        hits: On orchestrators and on the database.
         faults: How often anything was hit.
         minutes: How long it took.
     """
     accepted = [order for order in orders if order.run_ids]
     completed = [order for order in accepted if order.state == "completed"]
-    waits = sorted(takeovers(orders, deaths))
+    moves = [move for order in orders for move in order.moves]
     return Verdict(
         faults=faults,
         accepted=len(accepted),
@@ -72,25 +76,26 @@ def judge(
             intent not in effects for order in completed for intent in order.intents
         ),
         repeats_absorbed=repeats,
-        takeovers=len(waits),
-        takeover_p50_s=_percentile(waits, 0.5),
-        takeover_p99_s=_percentile(waits, 0.99),
         minutes=round(minutes, 1),
+        takeovers=_summary(takeovers(moves, hits)),
     )
 
 
-def takeovers(orders: Sequence[Order], deaths: Sequence[float]) -> list[float]:
-    """Seconds from the hit on an orchestrator to the new start of a step that it had in hand.
-
-    The step was silent in between; the first hit within the silence counts.
-    """
-    found = []
-    for order in orders:
-        for silent_since, again_at in order.restarts:
-            hits = [at for at in deaths if silent_since <= at <= again_at]
-            if hits:
-                found.append(again_at - min(hits))
-    return found
+def _summary(found: Sequence[Takeover]) -> dict[str, float]:
+    """Count and percentiles of all takeovers, and by cause."""
+    summary: dict[str, float] = {"takeovers": len(found)}
+    seconds = [takeover.seconds for takeover in found]
+    with_database = sorted(takeover.with_database_s for takeover in found)
+    summary["takeover_p50_s"] = _percentile(seconds, 0.5)
+    summary["takeover_p99_s"] = _percentile(seconds, 0.99)
+    summary["takeover_max_s"] = _percentile(seconds, 1)
+    summary["takeover_p99_less_database_restarts_s"] = _percentile(with_database, 0.99)
+    for cause in CAUSES:
+        own = [takeover.seconds for takeover in found if takeover.cause == cause]
+        summary[f"takeovers_after_{cause}"] = len(own)
+        summary[f"takeover_after_{cause}_p50_s"] = _percentile(own, 0.5)
+        summary[f"takeover_after_{cause}_p99_s"] = _percentile(own, 0.99)
+    return summary
 
 
 def _percentile(ordered: Sequence[float], share: float) -> float:

@@ -45,11 +45,11 @@ class Victims:
                         found.append(process)
         return sorted(found, key=lambda process: (process.create_time(), process.pid))
 
-    def strike(self, fault: Fault) -> bool:
-        """Hit one process; false where there is none, or it was gone first."""
+    def strike(self, fault: Fault) -> int | None:
+        """Hit one process; its id, or `None` where there is none, or it was gone first."""
         there = self.of(fault.role)
         if not there:
-            return False
+            return None
         victim = there[int(fault.choice * len(there)) % len(there)]
         try:
             if fault.blow == "kill":
@@ -58,8 +58,8 @@ class Victims:
                 victim.send_signal(signal.SIGSTOP)
                 self._wake_later(victim, fault.freeze_s)
         except psutil.NoSuchProcess:
-            return False
-        return True
+            return None
+        return victim.pid
 
     def _wake_later(self, victim: psutil.Process, seconds: float) -> None:
         def wake() -> None:

@@ -15,6 +15,7 @@ from graphs.chaos.ledger import Ledger
 from graphs.chaos.load import Load, orders
 from graphs.chaos.schedule import Fault, Role, plan
 from graphs.chaos.service import NotStarted, started
+from graphs.chaos.takeovers import Hit
 from graphs.chaos.verdict import Verdict, judge
 from graphs.chaos.victims import Victims
 from graphs.commands.failure import Failure
@@ -85,9 +86,7 @@ async def _break(options: argparse.Namespace, url: str, pid: int, ledger: Ledger
     async with load.running(options.clients):
         await attack.carry_out()
     minutes = (time.monotonic() - began) / 60
-    return judge(
-        load.orders, ledger.effects(), ledger.repeats, attack.deaths, attack.faults, minutes
-    )
+    return judge(load.orders, ledger.effects(), ledger.repeats, attack.hits, attack.faults, minutes)
 
 
 class Attack:
@@ -104,7 +103,7 @@ class Attack:
         self._load = load
         self._options = options
         self.faults = 0
-        self.deaths: list[float] = []
+        self.hits: list[Hit] = []
 
     async def carry_out(self) -> None:
         """Hit one after the other; a victim that is away is waited for."""
@@ -128,17 +127,22 @@ class Attack:
         """Whether there was something to hit."""
         if fault.role == "database":
             command = shlex.split(self._options.restart_database)
+            at = time.time()
             await asyncio.to_thread(subprocess.run, command, check=True, capture_output=True)
+            self.hits.append(Hit(at, time.time(), "restart"))
             return True
         if fault.role == "orchestrator":
             await self._until_another_can_take_over()
         deadline = time.monotonic() + VICTIM_LIMIT_S
-        while not await asyncio.to_thread(self._victims.strike, fault):
+        at = time.time()
+        while (pid := await asyncio.to_thread(self._victims.strike, fault)) is None:
             if time.monotonic() > deadline:
                 return False
             await asyncio.sleep(0.1)
+            at = time.time()
         if fault.role == "orchestrator":
-            self.deaths.append(time.time())
+            woke_at = at + (fault.freeze_s if fault.blow == "freeze" else 0)
+            self.hits.append(Hit(at, woke_at, fault.blow, pid))
         return True
 
     async def _until_another_can_take_over(self) -> None:
@@ -146,7 +150,7 @@ class Attack:
         deadline = time.monotonic() + PEER_LIMIT_S
         while time.monotonic() < deadline:
             # Serve needs a second or two to see that a replica died.
-            is_known = not self.deaths or time.time() - self.deaths[-1] > SEEN_S
+            is_known = not self.hits or time.time() - self.hits[-1].at > SEEN_S
             there = len(self._victims.of("orchestrator"))
             if is_known and there > 1 and await self._load.replicas("orchestrator") > 1:
                 return

@@ -17,7 +17,7 @@ Admit = Callable[[str], Callable[[Request], Awaitable[Principal]]]
 
 
 def asset_routes(store: ArtifactStore, doorkeeper: Doorkeeper, admit: Admit) -> APIRouter:
-    """GET and HEAD of an asset that the caller owns."""
+    """GET, HEAD and DELETE of an asset that the caller owns."""
     router = APIRouter(tags=["assets"])
     caller_of = Depends(admit("assets"))
     public = not doorkeeper.has_keys
@@ -28,6 +28,11 @@ def asset_routes(store: ArtifactStore, doorkeeper: Doorkeeper, admit: Admit) -> 
     def asset(asset_id: str, request: Request, caller: Annotated[Principal, caller_of]) -> Response:
         """The bytes, whole or in ranges; 304 where the client has them already."""
         return asset_response(store, asset_id, caller.owner, request, public=public)
+
+    @router.delete(ASSET_ROUTE + "{asset_id}", status_code=204, response_class=Response)
+    def delete_asset(asset_id: str, caller: Annotated[Principal, caller_of]) -> None:
+        """Forget an asset: what others own of the same bytes stays, and so do copies in caches."""
+        store.delete(asset_id, caller.owner)
 
     return router
 

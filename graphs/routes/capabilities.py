@@ -13,6 +13,7 @@ from pydantic import BaseModel, ValidationError
 from pydantic.fields import FieldInfo
 from starlette.responses import JSONResponse, Response
 
+from graphs.answers import Answers
 from graphs.calls import Calls
 from graphs.catalogue import Entry, Table, by_deployment
 from graphs.principals import Principal
@@ -20,6 +21,7 @@ from graphs.problems import request_id_of
 from graphs.routes.live import wants_events, watched
 from graphs.routes.tasks import Key, accept_call, prefers_async
 from graphs.schema import Accepted, Models
+from graphs.versions import Versions
 from models.core.errors import InvalidInput
 from models.workflow.contract import Engine
 
@@ -35,9 +37,12 @@ def capability_routes(
     one if the caller says `Prefer: respond-async`.
     """
     router = APIRouter()
+    answers = Answers(Versions(calls))
     for entry in catalogue:
-        add = _add_question if entry.method == "GET" else _add_operation
-        add(router, entry, calls, admit, engine)
+        if entry.method == "GET":
+            _add_question(router, entry, calls, admit, answers)
+        else:
+            _add_operation(router, entry, calls, admit, answers, engine)
         for name, table in entry.tables.items():
             router.get(
                 f"/api/v1/{entry.served_by}/{name}",
@@ -59,7 +64,12 @@ def capability_routes(
 
 
 def _add_operation(
-    router: APIRouter, entry: Entry, calls: Calls, admit: Admit, engine: Engine | None
+    router: APIRouter,
+    entry: Entry,
+    calls: Calls,
+    admit: Admit,
+    answers: Answers,
+    engine: Engine | None,
 ) -> None:
     async def run(
         request: Request,
@@ -75,7 +85,7 @@ def _add_operation(
         work = partial(calls.run, entry, body, caller.owner, request_id_of(request))
         if wants_events(request):
             return await watched(work, request_id_of(request))
-        return await work()
+        return await answers.of(entry, body, caller.owner, request, work)
 
     # The body's type is known only here; FastAPI reads it from the annotation.
     example = {entry.name: Example(value=entry.example)}
@@ -84,29 +94,30 @@ def _add_operation(
     _add(router, entry, run, responses=durable if entry.durable else None)
 
 
-def _dry_run(
+async def _dry_run(
     dry_run: Annotated[bool, Query(description="only tell what it would take")] = False,
 ) -> bool:
     return dry_run
 
 
-def _never() -> bool:
+async def _never() -> bool:
     return False
 
 
 def _add_question(
-    router: APIRouter, entry: Entry, calls: Calls, admit: Admit, _engine: Engine | None
+    router: APIRouter, entry: Entry, calls: Calls, admit: Admit, answers: Answers
 ) -> None:
     async def run(
         request: Request,
         asked: Annotated[BaseModel, Depends(_from_url(entry))],
         caller: Annotated[Principal, Depends(admit(entry.served_by))],
-    ) -> BaseModel:
+    ) -> BaseModel | Response:
         unknown = set(request.query_params) - set(entry.request.model_fields)
         if unknown:
             known = ", ".join(entry.request.model_fields)
             raise InvalidInput(f"unknown parameter {min(unknown)!r}; known ones: {known}")
-        return await calls.run(entry, asked, caller.owner, request_id_of(request))
+        work = partial(calls.run, entry, asked, caller.owner, request_id_of(request))
+        return await answers.of(entry, asked, caller.owner, request, work)
 
     _add(router, entry, run)
 
@@ -130,11 +141,11 @@ def _add(
         )(run)
 
 
-def _from_url(entry: Entry) -> Callable[..., BaseModel]:
+def _from_url(entry: Entry) -> Callable[..., Awaitable[BaseModel]]:
     """Builds the request from the path and the query; FastAPI reads the signature."""
     in_path = set(re.findall(r"{(\w+)}", entry.route))
 
-    def build(**values: object) -> BaseModel:
+    async def build(**values: object) -> BaseModel:
         try:
             return entry.request.model_validate(values)
         except ValidationError as error:

@@ -34,6 +34,10 @@ class Provenance(Value):
     inputs: tuple[str, ...] = Field((), description="ids of the assets it was made from")
 
 
+PREVIEW = Provenance(capability="workflow", backend="preview")
+"""Of what a result looks like so far: kept no longer than the run that shows it."""
+
+
 class Asset(Value):
     """A stored artifact as its owner sees it."""
 
@@ -57,6 +61,11 @@ class AssetRecord(Value):
     owner: str
     provenance: Provenance
     gzip_bytes: int | None = Field(None, description="size of the gzip form, where one is kept")
+
+    @property
+    def is_passing(self) -> bool:
+        """Whether it is a preview, and no result has the same bytes."""
+        return self.provenance == PREVIEW
 
     def to_json(self) -> bytes:
         """What `model_validate_json` reads back: computed fields are left out."""
@@ -86,7 +95,7 @@ class Fault:
 class ArtifactStore(Protocol):
     """Bytes under their SHA-256; a record per owner says what they are.
 
-    The same bytes are kept once. Knowing a hash grants nothing: what an owner has no record of
+    The same bytes are kept once, and keep their first record unless that is of a preview. Knowing a hash grants nothing: what an owner has no record of
     is unknown to them.
     """
 

@@ -78,6 +78,19 @@ class Run:
 
 
 @dataclass(frozen=True)
+class Holding:
+    """How long an answer stays true, and how it reads when it is repeated.
+
+    Attributes:
+        until_s: Unix time from which on it must be made afresh.
+        again: The answer, marked as a repeated one.
+    """
+
+    until_s: float
+    again: BaseModel
+
+
+@dataclass(frozen=True)
 class Setup:
     """What a capability is built from.
 

@@ -16,6 +16,7 @@ import fsspec  # type: ignore[import-untyped]  # ships no types
 
 from models.core.artifacts import (
     CHUNK_BYTES,
+    PREVIEW,
     Asset,
     AssetRecord,
     Encoding,
@@ -83,7 +84,8 @@ class RemoteArtifactStore:
         )
         with _reachable():
             self._upload(content, self._blob(asset.id), size)
-            if (first := self._record(asset.id, owner)) is not None:
+            first = self._record(asset.id, owner)
+            if first is not None and (not first.is_passing or provenance == PREVIEW):
                 return first.asset
             record = AssetRecord(
                 asset=asset,

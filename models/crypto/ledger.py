@@ -1,6 +1,7 @@
 """Every forecast served, written down before it is answered, and its scores. SQLite in WAL mode.
 
-Nothing is deleted or chosen: a step whose price never came to be known is counted as such. With
+Nothing is chosen: a step whose price never came to be known is counted as such, and only age decides
+what is removed when the record grows too old or too long; how many those were stays on record. With
 `synchronous = FULL` an answer that was sent is on record after a power cut as well.
 """
 
@@ -18,68 +19,25 @@ from models.core.durable import make_folder
 from models.core.errors import ModelUnavailable, StorageFull
 from models.crypto.candles import STEP_MS, FloatArray, Interval
 from models.crypto.conformal import ConformalState, fresh
+from models.crypto.ledger_sql import (
+    DUE,
+    FORGET_CALIBRATION,
+    FORGOTTEN,
+    GROUPS,
+    INSERT,
+    LOSSES,
+    NOTE_REMOVED,
+    OLDEST,
+    RECORD,
+    REMOVE,
+    SCHEMA,
+)
 from models.crypto.schema import Record
 from models.crypto.scoring import LEVELS, Logged, Score
 
 BUSY_S = 5.0
 WINDOW = 2_000
 """Forecasts that a rolling record looks back on."""
-SCHEMA = """
-CREATE TABLE IF NOT EXISTS forecast (
-    seq INTEGER PRIMARY KEY, id TEXT NOT NULL UNIQUE, owner TEXT NOT NULL, market TEXT NOT NULL,
-    symbol TEXT NOT NULL, interval TEXT NOT NULL, venue TEXT NOT NULL, model TEXT NOT NULL,
-    weights TEXT NOT NULL, served_at_s REAL NOT NULL, made_at_ms INTEGER NOT NULL,
-    last_close_usd REAL NOT NULL, steps INTEGER NOT NULL, adapts INTEGER NOT NULL,
-    quantiles BLOB NOT NULL, bounds BLOB NOT NULL, baseline BLOB NOT NULL, p_up BLOB NOT NULL,
-    done INTEGER NOT NULL DEFAULT 0, due_ms INTEGER, has_garch INTEGER NOT NULL DEFAULT 0
-) STRICT;
-CREATE INDEX IF NOT EXISTS forecast_of
-    ON forecast (symbol, interval, market, owner, model, seq);
-CREATE INDEX IF NOT EXISTS forecast_due ON forecast (due_ms) WHERE due_ms IS NOT NULL;
-CREATE TABLE IF NOT EXISTS score (
-    seq INTEGER NOT NULL, step INTEGER NOT NULL, truth REAL, crps REAL, crps_walk REAL,
-    crps_garch REAL, inside_80 INTEGER, inside_95 INTEGER, raw_inside_80 INTEGER,
-    raw_inside_95 INTEGER, brier REAL, PRIMARY KEY (seq, step)
-) STRICT, WITHOUT ROWID;
-CREATE TABLE IF NOT EXISTS calibration (
-    symbol TEXT NOT NULL, interval TEXT NOT NULL, market TEXT NOT NULL, owner TEXT NOT NULL,
-    step INTEGER NOT NULL, level REAL NOT NULL, alpha REAL NOT NULL, n INTEGER NOT NULL,
-    hits INTEGER NOT NULL, PRIMARY KEY (symbol, interval, market, owner, step, level)
-) STRICT, WITHOUT ROWID;
-"""
-INSERT = f"""
-INSERT OR IGNORE INTO forecast (id, owner, market, symbol, interval, venue, model, weights,
-    served_at_s, made_at_ms, last_close_usd, steps, adapts, quantiles, bounds, baseline, p_up,
-    due_ms) VALUES ({", ".join("?" * 18)})
-"""  # noqa: S608  # constants
-DUE = """
-SELECT seq, symbol, interval, venue, made_at_ms, last_close_usd, done, quantiles, bounds, baseline,
-    p_up, adapts, model, market, owner FROM forecast
-WHERE symbol = ? AND interval = ? AND market = ? AND owner = ? AND venue = ? AND due_ms <= ?
-ORDER BY seq LIMIT 5000
-"""
-FORGOTTEN = """
-SELECT seq, symbol, interval, venue, made_at_ms, last_close_usd, 0, quantiles, bounds, baseline,
-    p_up, adapts, model, market, owner FROM forecast
-WHERE due_ms IS NULL AND has_garch = 0 AND market = 'real' ORDER BY seq DESC LIMIT ?
-"""
-RECORD = """
-SELECT count(s.crps), count(DISTINCT f.seq), count(s.seq) - count(s.crps), sum(s.crps),
-    sum(s.crps_walk), sum(CASE WHEN s.crps_garch IS NOT NULL THEN s.crps END), sum(s.crps_garch),
-    count(s.crps_garch), avg(s.inside_80), avg(s.inside_95), avg(s.brier)
-FROM (SELECT seq FROM forecast WHERE symbol = ? AND interval = ? AND market = ? AND owner = ?
-      AND model = ? ORDER BY seq DESC LIMIT ?) f LEFT JOIN score s ON s.seq = f.seq
-"""
-LOSSES = """
-SELECT avg(s.crps), avg(s.crps_walk) FROM score s JOIN (
-    SELECT seq FROM forecast WHERE symbol = ? AND interval = ? AND market = ? AND owner = ?
-        AND model = ? AND weights = ? AND done > 0 ORDER BY seq DESC LIMIT ?) f ON s.seq = f.seq
-WHERE s.crps IS NOT NULL GROUP BY s.seq ORDER BY s.seq
-"""
-GROUPS = """
-SELECT DISTINCT symbol, interval, model FROM forecast WHERE market = ? AND owner = ?{}
-ORDER BY symbol, interval, model LIMIT 2000
-"""
 
 
 @dataclass(frozen=True, eq=False)
@@ -102,6 +60,27 @@ class NewForecast:
     bounds: FloatArray
     baseline: FloatArray
     p_up: FloatArray
+
+
+@dataclass(frozen=True)
+class Totals:
+    """What a market's record counts, removed forecasts included.
+
+    Attributes:
+        served: Forecasts.
+        pending: Steps to come.
+        scored: Steps.
+        missing: Steps without truth.
+        removed: Forecasts of which only these counts are left.
+        since_s: When the first one was served, Unix time.
+    """
+
+    served: int
+    pending: int
+    scored: int
+    missing: int
+    removed: int
+    since_s: float | None
 
 
 class Ledger:
@@ -228,19 +207,64 @@ class Ledger:
         found = self._read(query, (market, owner, *filters.values()))
         return [(row[0], row[1], row[2]) for row in found]
 
-    def totals(self, market: str, owner: str) -> tuple[int, int, int, int, float | None]:
-        """Forecasts, steps to come, steps scored, steps without truth, and the first one's time."""
+    def totals(self, market: str, owner: str) -> Totals:
+        """Counts of everything that was served."""
         query = (
             "SELECT count(*), coalesce(sum(steps - done), 0), min(served_at_s) FROM forecast "
             "WHERE market = ? AND owner = ?"
         )
-        ((served, pending, since_s),) = self._read(query, (market, owner))
+        ((kept, pending, kept_since_s),) = self._read(query, (market, owner))
         query = (
             "SELECT count(s.crps), count(*) - count(s.crps) FROM score s JOIN forecast f "
             "ON f.seq = s.seq WHERE f.market = ? AND f.owner = ?"
         )
         ((scored, missing),) = self._read(query, (market, owner))
-        return served, pending, scored, missing, since_s
+        query = (
+            "SELECT forecasts, scored, missing, since_s FROM removed WHERE market = ? AND owner = ?"
+        )
+        ((removed, old_scored, old_missing, old_since_s),) = self._read(query, (market, owner)) or [
+            (0, 0, 0, None)
+        ]
+        return Totals(
+            served=kept + removed,
+            pending=pending,
+            scored=scored + old_scored,
+            missing=missing + old_missing,
+            removed=removed,
+            since_s=kept_since_s if old_since_s is None else old_since_s,
+        )
+
+    def prune(self, before_s: float, most_bytes: int, most: int) -> int:
+        """Remove the oldest forecasts, however they did, and keep count of them.
+
+        Args:
+            before_s: Those that were served before, Unix time.
+            most_bytes: While the record is longer, any.
+            most: How many at once.
+
+        Returns:
+            How many were removed; their room in the file is used again.
+
+        Raises:
+            StorageFull: Nothing was removed.
+        """
+        with self._transaction():
+            long = self._bytes() > most_bytes
+            (last,) = self._db.execute(OLDEST, (most, long, before_s)).fetchone()
+            if last is None:
+                return 0
+            self._db.execute(NOTE_REMOVED, (last, last))
+            for statement in REMOVE:
+                removed = self._db.execute(statement, (last,)).rowcount
+            self._db.execute(FORGET_CALIBRATION)
+        return int(removed)
+
+    def _bytes(self) -> int:
+        pages, free, size = (
+            self._db.execute(f"PRAGMA {name}").fetchone()[0]
+            for name in ("page_count", "freelist_count", "page_size")
+        )
+        return int((pages - free) * size)
 
     def calibration(
         self, symbol: str, interval: Interval, market: str, owner: str, steps: int

@@ -37,7 +37,7 @@ from models.crypto.sentiment.newsroom import open_desk
 from models.crypto.sources.market import Found
 from models.crypto.sources.store import CandleStore
 from models.crypto.sources.synthetic import synthetic_series
-from models.crypto.sweep import sweep_forever
+from models.crypto.sweep import Limits, sweep_forever
 
 SHOWN_BARS = 120
 WARM_UP_AFTER_S: Final = 20.0
@@ -73,7 +73,9 @@ class CryptoModel:
         self._desk = open_desk(options, setup.cache_dir, clock)
         self._questions = Questions(finder, keeper, ledger)
         if options.score_every_s:
-            self._loop.submit(sweep_forever(finder, keeper, ledger, clock, options.score_every_s))
+            limits = Limits(options.keep_days, options.keep_bytes)
+            every_s = options.score_every_s
+            self._loop.submit(sweep_forever(finder, keeper, ledger, clock, every_s, limits))
         # Bound to parts, not to self: an object that nobody keeps is closed as well.
         self._finalizer = weakref.finalize(
             self, _close, warm_up, self._loop, finder, (self._desk, ledger, self._store)

@@ -13,7 +13,7 @@ from models.crypto.coins import coingecko_id
 from models.crypto.forecast import WEIGHTS
 from models.crypto.sources.coingecko import CoinGecko
 from models.crypto.sources.exchanges import VENUES, Exchange
-from models.crypto.sources.market import Market, Source
+from models.crypto.sources.market import PATIENCE, Market, Patience, Source
 from models.crypto.sources.store import CandleStore
 
 SourceName = Literal["binance", "kraken", "coinbase", "okx", "coingecko"]
@@ -36,7 +36,10 @@ class CryptoOptions(Value):
         candles: Folder of your own candle files, used before any source.
         coingecko_demo_key: Raises CoinGecko's allowance.
         timeout_s: Of one request for candles or texts.
-        score_every_s: How often due forecasts are scored between requests; 0 only with requests.
+        score_every_s: How often due forecasts are scored between requests; 0 only with requests,
+            and nothing is removed.
+        keep_days: Forecasts on record that are older are removed, but counted.
+        keep_bytes: Length of the record above which the oldest forecasts are removed, but counted.
         weights: Folder of the learned models.
         feeds: RSS feeds by name.
         fear_greed_url: Of the Fear & Greed index; empty for none.
@@ -53,6 +56,8 @@ class CryptoOptions(Value):
     coingecko_demo_key: SecretStr = SecretStr("")
     timeout_s: float = Field(8.0, gt=0, le=60)
     score_every_s: float = Field(600.0, ge=0)
+    keep_days: float = Field(400.0, ge=60)
+    keep_bytes: int = Field(2**30, ge=2**24)
     weights: Path = WEIGHTS
     feeds: dict[str, str] = FEEDS
     fear_greed_url: str = "https://api.alternative.me/fng/?limit=1"
@@ -67,11 +72,15 @@ class CryptoOptions(Value):
 
 
 def market_of(
-    options: CryptoOptions, store: CandleStore, clock: Clock, monotonic: Clock = time.monotonic
+    options: CryptoOptions,
+    store: CandleStore,
+    clock: Clock,
+    monotonic: Clock = time.monotonic,
+    patience: Patience = PATIENCE,
 ) -> Market:
     """The chain of sources that the settings name; built within its event loop."""
     sources = [_source(name, options, clock, monotonic) for name in options.sources]
-    return Market(sources, store, options.candles, clock, monotonic)
+    return Market(sources, store, options.candles, clock, monotonic, patience)
 
 
 def _source(name: SourceName, options: CryptoOptions, clock: Clock, monotonic: Clock) -> Source:

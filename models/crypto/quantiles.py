@@ -36,7 +36,8 @@ class Quantiles:
         above = np.minimum(np.maximum(above, 1), len(held) - 1)
         left, right = values[rows, above - 1], values[rows, above]
         width = np.where(right > left, right - left, 1.0)
-        part = np.minimum(np.maximum((log_return - left) / width, 0.0), 1.0)
+        # Cut off before it is divided: by a width next to nothing it would overflow.
+        part = np.minimum(np.maximum(log_return - left, 0.0), width) / width
         return np.asarray(held[above - 1] * (1 - part) + held[above] * part)
 
     @cached_property

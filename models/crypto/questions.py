@@ -58,20 +58,25 @@ class Questions:
         owner = run.owner if request.market == "request" else ""
         asked = {"symbol": request.symbol, "interval": request.interval, "model": request.model}
         filters = {column: value for column, value in asked.items() if value is not None}
-        served, pending, scored, missing, since_s = self._ledger.totals(request.market, owner)
+        totals = self._ledger.totals(request.market, owner)
         rows = []
         for symbol, interval, model in self._ledger.groups(request.market, owner, filters):
             run.check()
             record = self._keeper.record((symbol, interval, request.market, owner), model)
             rows.append(ScoreRow(symbol=symbol, interval=interval, model=model, record=record))
-        said = () if scored else ("no forecast has met its truth yet: come back in an interval",)
+        said = (
+            ()
+            if totals.scored
+            else ("no forecast has met its truth yet: come back in an interval",)
+        )
         return ScorecardResult(
             market=request.market,
-            served=served,
-            pending=pending,
-            scored=scored,
-            missing_truth=missing,
-            since_s=since_s,
+            served=totals.served,
+            pending=totals.pending,
+            scored=totals.scored,
+            missing_truth=totals.missing,
+            removed=totals.removed,
+            since_s=totals.since_s,
             rows=tuple(rows),
             degraded=said,
         )

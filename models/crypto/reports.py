@@ -175,10 +175,14 @@ class ScorecardResult(Value):
     """Every forecast served, scored when its truth arrived; nothing is left out."""
 
     market: str
-    served: int = Field(description="forecasts on record")
+    served: int = Field(description="forecasts ever put on record")
     pending: int = Field(description="steps whose truth is still to come")
     scored: int
     missing_truth: int
+    removed: int = Field(
+        description="the oldest forecasts, of which only the counts above are left: the record had "
+        "grown too old or too long"
+    )
     since_s: float | None = Field(description="Unix time of the first forecast on record")
     rows: tuple[ScoreRow, ...]
     degraded: tuple[str, ...] = ()

@@ -187,6 +187,11 @@ class ImageRequest(Value):
     truncation: float = Field(0.7, ge=0, le=1, description="0 is the mean picture, 1 the widest")
     class_label: int | None = Field(None, ge=0, description="for generators of several classes")
 
+    def home(self) -> str:
+        """What a replica has in memory that can begin at once: the adapters; "" if any replica can."""
+        names = sorted(adapter.name for adapter in self.adapters)
+        return " ".join([self.model or "", *names]) if names else ""
+
     @field_validator("size")
     @classmethod
     def _size_within_limits(cls, size: str) -> str:

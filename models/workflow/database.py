@@ -8,10 +8,10 @@ import time
 from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
-from typing import Any, Final, Literal, TypeVar
+from typing import Any, Final, Literal, TypeAlias, TypeVar
 
 import sqlalchemy as sa
-from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import DBAPIError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from models.core.durable import make_folder
@@ -20,11 +20,16 @@ from models.core.errors import UpstreamUnavailable
 logger = logging.getLogger(__name__)
 
 Result = TypeVar("Result")
-SCHEMA_VERSION: Final = 2
+Work: TypeAlias = Callable[[sa.Connection], Any]
+Outcome: TypeAlias = tuple[Any, Exception | None]
+SCHEMA_VERSION: Final = 3
 POOL_SIZE: Final = 20
 SQLITE_POOL_SIZE: Final = 6  # more only wait for the lock of the file, asleep
 MAX_BATCH: Final = 128
 READ_TIMEOUT_S: Final = 5.0
+LONGEST_PAUSE_S: Final = 0.5
+IDLE_TRANSACTION_MS: Final = 1500  # below the lease: a frozen process must not hold up its fencing
+IDLE_TRANSACTION: Final = "25P03"  # what PostgreSQL answers after that time
 PRAGMAS: Final = {
     "journal_mode": "WAL",
     "busy_timeout": 30000,
@@ -87,6 +92,15 @@ memo = sa.Table(
     sa.Column("created_at", sa.Double, nullable=False),
 )
 
+previews = sa.Table(
+    "orrery_previews",
+    metadata,
+    sa.Column("run_id", sa.Text, primary_key=True),
+    sa.Column("asset_id", sa.Text, primary_key=True),
+    sa.Column("owner", sa.Text, nullable=False),
+    sa.Column("kept_at", sa.Double, nullable=False),
+)
+
 hooks = sa.Table(
     "orrery_hooks",
     metadata,
@@ -120,7 +134,7 @@ class Database:
         self.path = None if self.is_postgres else Path(str(url).removeprefix("sqlite:///"))
         self.engine = self.new_engine(explicit=True)
         self.transact(self._migrate)
-        self._waiting: list[tuple[Callable[[sa.Connection], Any], asyncio.Future[Any]]] = []
+        self._waiting: list[tuple[Work, asyncio.Future[Any]]] = []
         self._writer: asyncio.Task[None] | None = None
 
     def new_engine(self, *, explicit: bool = False) -> sa.Engine:
@@ -214,7 +228,7 @@ class Database:
         while self._waiting:
             batch, self._waiting = self._waiting[:MAX_BATCH], self._waiting[MAX_BATCH:]
             works = [work for work, _ in batch]
-            outcomes = await self._again(partial(_each, works), False, None)
+            outcomes = await (self._all(works) if len(works) > 1 else self._one(works[0]))
             for (_, done), (result, error) in zip(batch, outcomes, strict=True):
                 if done.cancelled():
                     continue
@@ -223,6 +237,16 @@ class Database:
                 else:
                     done.set_exception(error)
 
+    async def _all(self, works: Sequence[Work]) -> list[Outcome]:
+        return await self._again(partial(_each, works), False, None)
+
+    async def _one(self, work: Work) -> list[Outcome]:
+        """Nobody shares its transaction, so it needs no savepoint."""
+        try:
+            return [(await self._again(work, False, None), None)]
+        except Exception as error:  # noqa: BLE001 - it belongs to whoever waits for this work
+            return [(None, error)]
+
     async def _again(
         self, work: Callable[[sa.Connection], Result], reads: bool, give_up_at: float | None
     ) -> Result:
@@ -230,45 +254,61 @@ class Database:
         while True:
             try:
                 return await asyncio.to_thread(self.transact, work, reads=reads)
-            except (OperationalError, PoolTimeout) as error:
+            except (DBAPIError, PoolTimeout) as error:
+                if not is_passing(error):
+                    raise
                 if give_up_at is not None and time.monotonic() > give_up_at:
                     raise UpstreamUnavailable(
                         "the database of runs does not answer", 5.0
                     ) from error
                 logger.warning("database not available", extra={"reason": type(error).__name__})
             await asyncio.sleep(pause_s * random.uniform(0.5, 1.5))  # noqa: S311 - spreads retries
-            pause_s = min(2 * pause_s, 2.0)
+            pause_s = min(2 * pause_s, LONGEST_PAUSE_S)
 
     def close(self) -> None:
         """Close every connection."""
         self.engine.dispose()
 
 
-def _each(
-    works: Sequence[Callable[[sa.Connection], Any]], connection: sa.Connection
-) -> list[tuple[Any, Exception | None]]:
+def _each(works: Sequence[Work], connection: sa.Connection) -> list[Outcome]:
     """Result or error of each work; one that fails leaves the others as they are."""
-    outcomes: list[tuple[Any, Exception | None]] = []
+    outcomes: list[Outcome] = []
     for work in works:
         try:
             with connection.begin_nested():
                 outcomes.append((work(connection), None))
-        except OperationalError:
-            raise  # the database, not the work: all are tried again
-        except Exception as error:  # noqa: BLE001 - it belongs to whoever waits for this work
+        except Exception as error:
+            if is_passing(error):
+                raise  # the database, not the work: all are tried again
             outcomes.append((None, error))
     return outcomes
 
 
+def is_passing(error: Exception) -> bool:
+    """Whether the database was away, busy, or closed the connection: the work can be done again."""
+    if isinstance(error, OperationalError | PoolTimeout):
+        return True
+    if not isinstance(error, DBAPIError):
+        return False
+    return error.connection_invalidated or getattr(error.orig, "sqlstate", "") == IDLE_TRANSACTION
+
+
 def _postgres(url: str) -> sa.Engine:
     rest = url.split("://", 1)[1]
-    return sa.create_engine(
+    engine = sa.create_engine(
         f"postgresql+psycopg://{rest}",
         pool_size=POOL_SIZE,
         max_overflow=0,
         pool_pre_ping=True,
         connect_args={"connect_timeout": 5, "application_name": "orrery"},
     )
+
+    @sa.event.listens_for(engine, "connect")
+    def configure(connection: Any, _record: Any) -> None:  # noqa: ANN401 - of the driver
+        connection.execute(f"SET idle_in_transaction_session_timeout = {IDLE_TRANSACTION_MS}")
+        connection.commit()
+
+    return engine
 
 
 def _sqlite(path: Path, explicit: bool) -> sa.Engine:

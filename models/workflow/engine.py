@@ -9,6 +9,7 @@ import logging
 import secrets
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from functools import partial
 from typing import Any, Final, TypeVar
@@ -30,11 +31,11 @@ from models.workflow.checkpoints import (
     STATES,
     ReservedStep,
     configuration,
+    ended_before,
     hand_over,
-    hand_over_one,
-    hasten_takeovers,
     payload_of,
     refuse_pickles,
+    try_often,
 )
 from models.workflow.contract import (
     FINAL,
@@ -53,10 +54,12 @@ from models.workflow.gate import Gate
 from models.workflow.intake import Intake
 from models.workflow.interpreter import RunFailed, interpret
 from models.workflow.journal import StaleEpoch
-from models.workflow.leases import Lease, fence_expired
+from models.workflow.leases import Lease
 from models.workflow.options import EngineOptions
+from models.workflow.orphans import find_orphans
 from models.workflow.performer import Performer
-from models.workflow.records import Known, described, iso, reusable
+from models.workflow.previews import Previews
+from models.workflow.records import Known, described, reusable
 from models.workflow.registry import Registered, Registry
 from models.workflow.spec import Spec
 from models.workflow.sql_journal import SqlJournal, SqlMemo
@@ -68,10 +71,12 @@ logger = logging.getLogger(__name__)
 T = TypeVar("T")
 
 WORKFLOW: Final = "dag.v1"
-SWEEP_S: Final = 0.5
+SWEEP_S: Final = 0.25
 DISPATCH_S: Final = 0.5
 BEGINNERS: Final = 4  # side by side, into a store that writes one thing at a time
 RECLAIM_S: Final = 3.0
+OWN_POLL_S: Final = 0.5  # this process is told of what it writes; another one may cancel a run
+CLEAR_S: Final = 5.0
 EXPIRY_S: Final = 600.0
 EXPIRY_BATCH: Final = 200
 ENDING_NAMES: Final = tuple(ENDINGS)
@@ -105,6 +110,7 @@ class DurableEngine:
         self._lease = Lease(self._database, options.times, lost)
         self._journal = SqlJournal(self._database, self._lease.epoch)
         self._memo = SqlMemo(self._database)
+        self._previews = Previews(self._database, store)
         self._dispatcher = Dispatcher(self._database, post)
         self._registry = Registry(self._database, self._lease.epoch)
         self._intake = Intake(self._begin, lambda: self._registry.is_busy)
@@ -123,12 +129,13 @@ class DurableEngine:
             epoch=self._lease.epoch,
             gate=Gate(self._options.max_steps),
             fence=self._lease.fence,
+            keep_preview=self._previews.keep,
         )
         refuse_pickles()
+        try_often()
         self._dbos = DBOS(
             config=configuration(self._database, self._checkpoints, self._lease.executor_id)
         )
-        hasten_takeovers(self._dbos)
 
         async def dag(payload: dict[str, Any]) -> dict[str, JsonValue]:
             return await self._execute(payload)
@@ -140,6 +147,7 @@ class DurableEngine:
             (RECLAIM_S, self.reclaim),
             (EXPIRY_S, partial(self.expire, self._options.retention_s)),
             (DISPATCH_S, self._dispatcher.deliver_due),
+            (CLEAR_S, self._previews.clear),
         )
         self._background = [asyncio.create_task(every(*duty)) for duty in duties]
         self._background += [asyncio.create_task(self._intake.drain()) for _ in range(BEGINNERS)]
@@ -316,36 +324,41 @@ class DurableEngine:
 
     async def events(self, run_id: str, owner: str, after: int = -1) -> AsyncIterator[Event]:
         """What happened after an event, and then what happens, to the end of the run."""
-        known = await self._known(run_id, owner)
-        while known is not None:
-            found = await self._journal.after(run_id, after)
-            for event in found:
-                after = event.number
-                yield event
-            if ending_of(found) is not None:
-                return
-            if found:
-                continue
-            if known.state in FINAL:
-                return  # it ended before this reader came, with an event that it has seen
-            checked = time.monotonic()
-            while not await self._journal.after(run_id, after):
-                await self._journal.wait(POLL_S)
-                if time.monotonic() - checked > 2:
-                    known = await self._known(run_id, owner)
-                    break
+        known, checked_s = await self._known(run_id, owner), time.monotonic()
+        with self._journal.watching(run_id) as news:
+            while known is not None:
+                news.clear()
+                found = await self._journal.after(run_id, after)
+                for event in found:
+                    after = event.number
+                    yield event
+                if ending_of(found) is not None:
+                    return
+                if not found and known.state in FINAL:
+                    return  # it ended before this reader came, with an event that it has seen
+                with suppress(TimeoutError):
+                    pause_s = OWN_POLL_S if run_id in self._active else POLL_S
+                    await asyncio.wait_for(news.wait(), pause_s)
+                if time.monotonic() - checked_s > 2:
+                    known, checked_s = await self._known(run_id, owner), time.monotonic()
 
     async def take_over(self) -> list[str]:
         """Fence executors whose lease ended, and run what they left; gives their runs."""
-        dead = await asyncio.to_thread(fence_expired, self._database, self._lease.epoch)
-        taken = await asyncio.to_thread(hand_over, dead) if dead else []
-        waiting = [name for name in await self._registry.left_behind() if name not in self._intake]
+        found = await asyncio.to_thread(find_orphans, self._database, self._lease)
+        if found.is_any_dead:
+            await asyncio.to_thread(self._lease.fence_dead)
+            found = await asyncio.to_thread(find_orphans, self._database, self._lease)
+        taken = await self._hand_over(found.begun) if found.begun else []
+        waiting = [name for name in found.waiting if name not in self._intake]
         for run in await self._registry.waiting(waiting) if waiting else ():
             taken.append(run.run_id)
             self._intake.put(run)
         if taken:
-            logger.warning("runs taken over", extra={"count": len(taken), "executors": dead})
+            logger.warning("runs taken over", extra={"count": len(taken)})
         return taken
+
+    async def _hand_over(self, begun: dict[str, str]) -> list[str]:
+        return await asyncio.to_thread(hand_over, self._dbos, begun)
 
     async def webhook_secret(self, owner: str) -> str:
         """The key that an owner's webhooks are signed with."""
@@ -368,22 +381,15 @@ class DurableEngine:
         dropped, self._idle = sorted(idle & self._idle), idle
         for run_id in dropped:
             logger.warning("dropped run is run again", extra={"run_id": run_id})
-            await asyncio.to_thread(hand_over_one, self._dbos, run_id, self._lease.executor_id)
+            await self._hand_over({run_id: self._lease.executor_id})
         return dropped
 
     async def expire(self, age_s: float) -> int:
-        """Forget runs that ended so long ago; gives their number."""
+        """Forget runs that ended, and results remembered, so long ago; gives the number of runs."""
+        await self._memo.forget(time.time() - age_s)
         forgotten = 0
         while True:
-            rows = await DBOS.list_workflows_async(
-                name=WORKFLOW,
-                status=[name for name, state in STATES.items() if state in FINAL],
-                completed_before=iso((time.time() - age_s) * 1000),
-                limit=EXPIRY_BATCH,
-                load_input=False,
-                load_output=False,
-            )
-            ids = [row.workflow_id for row in rows]
+            ids = await ended_before(WORKFLOW, time.time() - age_s, EXPIRY_BATCH)
             if ids:
                 await self._journal.delete(ids)
                 await self._registry.delete(ids)

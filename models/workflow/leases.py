@@ -9,10 +9,11 @@ from dataclasses import dataclass
 from typing import Final
 
 import sqlalchemy as sa
-from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.exc import IntegrityError, SQLAlchemyError
 
 from models.workflow.database import Database, executors
 from models.workflow.journal import StaleEpoch
+from models.workflow.vitals import vitals_of
 
 logger = logging.getLogger(__name__)
 
@@ -30,8 +31,18 @@ class LeaseTimes:
         heartbeat_s: Between renewals.
     """
 
-    lease_s: float = 3.0
-    heartbeat_s: float = 0.75
+    lease_s: float = 2.5
+    heartbeat_s: float = 0.5
+
+    @property
+    def silence_s(self) -> float:
+        """Where an executor hears nothing for longer, others may not have been able to renew."""
+        return self.lease_s - self.heartbeat_s
+
+    @property
+    def grace_s(self) -> float:
+        """Time in which every living executor renews its lease, if the database answers."""
+        return 2 * self.heartbeat_s
 
 
 class Lease:
@@ -52,8 +63,11 @@ class Lease:
         self._lost = lost
         self._stop = threading.Event()
         self._gone = False
-        self.epoch = database.transact(self._claim)
+        self._vitals = vitals_of(database)
+        self.epoch = self._claimed()
+        self._vitals.show(self.epoch)
         self._renewed = time.monotonic()
+        self._may_judge_from = self._renewed
         self._thread = threading.Thread(target=self._beat, name="lease", daemon=True)
         self._thread.start()
 
@@ -64,8 +78,26 @@ class Lease:
 
     @property
     def is_certain(self) -> bool:
-        """Whether nobody can have taken over from this process."""
-        return not self._gone and time.monotonic() - self._renewed <= self._times.lease_s
+        """Whether the lease has not ended; with a lost connection it can be fenced sooner."""
+        return self._is_held_for(self._times.lease_s)
+
+    def _is_held_for(self, seconds: float) -> bool:
+        return not self._gone and time.monotonic() - self._renewed <= seconds
+
+    @property
+    def _late_s(self) -> float:
+        """After so long without renewal, who shows no sign of life is taken for dead."""
+        return 0.0 if self._vitals.certain else self._times.grace_s
+
+    @property
+    def may_judge(self) -> bool:
+        """Whether a silent executor is dead, as far as this one can tell.
+
+        While the database answers nobody, or this process is frozen, all leases end alike. After
+        such a time, the living are given time to renew theirs.
+        """
+        now = time.monotonic()
+        return now - self._renewed <= self._times.silence_s and now >= self._may_judge_from
 
     async def fence(self) -> None:
         """Go on only while the lease is certainly held; wait where the database is silent.
@@ -73,7 +105,7 @@ class Lease:
         Raises:
             StaleEpoch: It is lost.
         """
-        while not self.is_certain:
+        while not self._is_held_for(self._late_s or self._times.lease_s):
             if self._gone:
                 raise StaleEpoch(f"executor {self.epoch} was taken over")
             await asyncio.sleep(UNCERTAIN_POLL_S)
@@ -87,10 +119,16 @@ class Lease:
         self._database.transact(
             lambda c: c.execute(sa.update(executors).where(mine).values(fenced=True))
         )
+        self._vitals.close()
+
+    def _claimed(self) -> int:
+        while True:
+            try:
+                return self._database.transact(self._claim)
+            except IntegrityError:
+                continue  # another process took the number
 
     def _claim(self, connection: sa.Connection) -> int:
-        if self._database.is_postgres:
-            connection.execute(sa.text("LOCK TABLE orrery_executors IN EXCLUSIVE MODE"))
         highest = connection.execute(sa.select(sa.func.max(executors.c.epoch))).scalar() or 0
         epoch = int(highest) + 1
         row = {
@@ -104,18 +142,28 @@ class Lease:
 
     def _beat(self) -> None:
         while not self._stop.wait(self._times.heartbeat_s):
-            asked = time.monotonic()
-            try:
-                held = self._database.transact(self._renew)
-            except SQLAlchemyError as error:
-                logger.warning("lease not renewed", extra={"reason": type(error).__name__})
-                continue
-            if not held:
-                self._gone = True
-                logger.error("lease lost", extra={"epoch": self.epoch})
+            if not self.renew():
                 self._lost()
                 return
-            self._renewed = asked
+
+    def renew(self) -> bool:
+        """Renew the lease if the database answers; false where it is lost."""
+        asked = time.monotonic()
+        try:
+            # First, so that who renewed its lease shows itself.
+            was_shown = self._vitals.show(self.epoch)
+            held = self._database.transact(self._renew)
+        except SQLAlchemyError as error:
+            logger.warning("lease not renewed", extra={"reason": type(error).__name__})
+            return True
+        if not held:
+            self._gone = True
+            logger.error("lease lost", extra={"epoch": self.epoch})
+            return False
+        if not was_shown or asked - self._renewed > self._times.silence_s:
+            self._may_judge_from = time.monotonic() + self._times.grace_s
+        self._renewed = asked
+        return True
 
     def _renew(self, connection: sa.Connection) -> bool:
         mine = sa.and_(executors.c.epoch == self.epoch, executors.c.fenced.is_(False))
@@ -123,29 +171,36 @@ class Lease:
         renewed = connection.execute(sa.update(executors).where(mine).values(expires_at=expires_at))
         return renewed.rowcount == 1
 
-
-def fence_expired(database: Database, own_epoch: int) -> list[str]:
-    """Fence every executor whose lease has ended, and name all that are fenced.
-
-    An executor stays known for a day: one that was frozen may have accepted a last run.
-    """
-
-    def work(connection: sa.Connection) -> list[str]:
-        expired = sa.and_(
-            executors.c.expires_at <= database.now,
-            executors.c.fenced.is_(False),
-            executors.c.epoch != own_epoch,
+    def dead(self, connection: sa.Connection) -> sa.ColumnElement[bool]:
+        """Which others let their lease end, or show no sign of life and are late to renew it."""
+        others = sa.and_(executors.c.fenced.is_(False), executors.c.epoch != self.epoch)
+        epochs = connection.execute(sa.select(executors.c.epoch).where(others)).scalars().all()
+        missing = self._vitals.missing(connection, epochs)
+        now = self._database.now
+        gone = sa.and_(
+            executors.c.epoch.in_(missing),
+            executors.c.expires_at <= now + (self._times.lease_s - self._late_s),
         )
+        return sa.and_(others, sa.or_(executors.c.expires_at <= now, gone))
+
+    def fence_dead(self) -> list[str]:
+        """Fence every executor that is dead; gives their names.
+
+        An executor stays known for a day: one that was frozen may have accepted a last run.
+        """
+        fenced = self._database.transact(self._fence_dead) if self.may_judge else []
+        self._vitals.forget(fenced)
+        return [f"{PREFIX}{epoch}" for epoch in fenced]
+
+    def _fence_dead(self, connection: sa.Connection) -> list[int]:
+        if not self.may_judge:  # it may have taken long until the database was ours
+            return []
+        fence = sa.update(executors).where(self.dead(connection)).values(fenced=True)
+        fenced = connection.execute(fence.returning(executors.c.epoch)).scalars().all()
         forgotten = sa.and_(
-            executors.c.expires_at <= database.now - REMEMBERED_S,
+            executors.c.expires_at <= self._database.now - REMEMBERED_S,
             executors.c.fenced.is_(True),
-            executors.c.epoch < own_epoch,
+            executors.c.epoch < self.epoch,
         )
-        names = sa.select(executors.c.executor_id).where(executors.c.fenced.is_(True))
-        if connection.execute(sa.select(executors.c.epoch).where(expired)).first():
-            connection.execute(sa.update(executors).where(expired).values(fenced=True))
-        if connection.execute(sa.select(executors.c.epoch).where(forgotten)).first():
-            connection.execute(sa.delete(executors).where(forgotten))
-        return list(connection.execute(names).scalars())
-
-    return database.transact(work)
+        connection.execute(sa.delete(executors).where(forgotten))
+        return list(fenced)

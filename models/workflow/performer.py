@@ -2,7 +2,9 @@
 
 import asyncio
 import logging
+import os
 from collections.abc import Awaitable, Callable, Iterable, Mapping
+from functools import partial
 from typing import Any, Final
 
 from pydantic import JsonValue
@@ -26,11 +28,13 @@ from models.workflow.expressions import ExpressionError, evaluate, parse, render
 from models.workflow.gate import Gate
 from models.workflow.journal import Journal, StaleEpoch
 from models.workflow.plan import combinations, tasks_read_by
-from models.workflow.progress import Keep, Progress
+from models.workflow.progress import Progress
 from models.workflow.spec import MAX_FAN_OUT, Task
 from models.workflow.values import Memo, Outputs, canonical, memo_key
 
 logger = logging.getLogger(__name__)
+
+KeepPreview = Callable[[str, str, bytes, str], Awaitable[str]]
 
 MAX_INTERRUPTIONS: Final = 10
 MAX_WAIT_S: Final = 86400.0  # for a place or for room; a film before it may take hours
@@ -48,6 +52,7 @@ class Performer:
         epoch: Of this executor.
         gate: Bounds the calls at the same time.
         fence: Raises once the lease of this executor is lost; given to the steps.
+        keep_preview: URL of a large preview, from run, owner, bytes and media type.
     """
 
     def __init__(
@@ -60,6 +65,7 @@ class Performer:
         epoch: int = 0,
         gate: Gate | None = None,
         fence: Callable[[], Awaitable[None]] = unfenced,
+        keep_preview: KeepPreview,
     ) -> None:
         self._steps = steps
         self._journal = journal
@@ -68,6 +74,7 @@ class Performer:
         self._epoch = epoch
         self._gate = gate or Gate(64)
         self._fence = fence
+        self._keep_preview = keep_preview
 
     async def expand(self, call: Call, skip: bool) -> Expansion:
         """The items of a task that fans out; a false condition leaves it without any."""
@@ -199,7 +206,8 @@ class Performer:
         task, run = call.task, call.run
         async with self._gate.place(run.spec.priority if task.priority is None else task.priority):
             limit_s = call.limit_s
-            progress = Progress(self._journal, call, attempt, self._keeper(run.payload.owner))
+            keep = partial(self._keep_preview, run.run_id, run.payload.owner)
+            progress = Progress(self._journal, call, attempt, keep)
             context = StepContext(
                 owner=run.payload.owner,
                 run_id=run.run_id,
@@ -212,7 +220,8 @@ class Performer:
                 progress=progress.tell,
                 preview=progress.show,
             )
-            await self._write(call, "task.started", attempt)
+            process: dict[str, JsonValue] = {"epoch": self._epoch, "pid": os.getpid()}
+            await self._write(call, "task.started", attempt, data=process)
             try:
                 async with asyncio.timeout(limit_s):
                     return await self._steps.perform(task.uses, arguments, context)
@@ -225,9 +234,6 @@ class Performer:
                 raise Overdue(detail) from error
             finally:
                 await progress.stop()
-
-    def _keeper(self, owner: str) -> Keep:
-        return lambda content, media_type: self._outputs.keep_preview(content, media_type, owner)
 
     async def _keep(self, call: Call, arguments: Scope, output: JsonValue, attempt: int) -> Outcome:
         owner = call.run.payload.owner

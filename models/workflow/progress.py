@@ -3,7 +3,7 @@
 import asyncio
 import base64
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import Final
 
 from pydantic import JsonValue
@@ -17,7 +17,7 @@ LONGEST_PERIOD_S: Final = 5.0
 PREVIEW_PERIOD_S: Final = 2.0
 MAX_INLINE_BYTES: Final = 32 * 1024  # of a preview within its event, as a data URL
 
-Keep = Callable[[bytes, str], str]
+Keep = Callable[[bytes, str], Awaitable[str]]
 
 
 class Progress:
@@ -89,7 +89,7 @@ class Progress:
         if len(content) <= MAX_INLINE_BYTES:
             return {"media_type": media_type, "url": data_url(content, media_type)}
         try:
-            url = await asyncio.to_thread(self._keep, content, media_type)
+            url = await self._keep(content, media_type)
         except CapabilityError:
             return None  # no room for what only helps the patience
         return {"media_type": media_type, "url": url}

@@ -87,9 +87,3 @@ def reusable(spec: Spec, events: Sequence[Event], from_task: str | None) -> dict
         for event in events
         if event.name == "task.completed" and event.task not in again
     }
-
-
-def iso(milliseconds: float) -> str:
-    """A time as the store reads it."""
-    # Half a millisecond more, since DBOS truncates what it reads.
-    return datetime.fromtimestamp((milliseconds + 0.5) / 1000, UTC).isoformat()

@@ -126,16 +126,6 @@ class Registry:
         row = await self._database.read(lambda c: c.execute(wanted).first())
         return None if row is None else _registered(row)
 
-    async def left_behind(self) -> list[str]:
-        """Runs that nobody alive is going to begin."""
-        alive = sa.select(executors.c.epoch).where(executors.c.fenced.is_(False))
-        forgotten = sa.and_(
-            runs.c.epoch == self._epoch, runs.c.accepted_at < time.time() - FORGOTTEN_S
-        )
-        orphaned = sa.or_(runs.c.epoch.not_in(alive), forgotten)
-        wanted = sa.select(runs.c.run_id).where(runs.c.payload.is_not(None), orphaned)
-        return await self._database.read(lambda c: list(c.execute(wanted).scalars()))
-
     async def waiting(self, run_ids: Sequence[str]) -> list[Registered]:
         """Those of the runs that have not begun."""
         wanted = sa.select(runs).where(runs.c.run_id.in_(run_ids), runs.c.payload.is_not(None))
@@ -154,6 +144,14 @@ class Registry:
         more = len(rows) > query.limit
         cursor = str(Cursor(shown[-1].accepted_at, shown[-1].run_id)) if more else None
         return Page(runs=tuple(_summary(row) for row in shown), cursor=cursor)
+
+
+def left_behind(own_epoch: int) -> sa.Select[Any]:
+    """Names of the runs that nobody alive is going to begin."""
+    alive = sa.select(executors.c.epoch).where(executors.c.fenced.is_(False))
+    forgotten = sa.and_(runs.c.epoch == own_epoch, runs.c.accepted_at < time.time() - FORGOTTEN_S)
+    orphaned = sa.or_(runs.c.epoch.not_in(alive), forgotten)
+    return sa.select(runs.c.run_id).where(runs.c.payload.is_not(None), orphaned)
 
 
 def _listing(query: Query) -> sa.Select[Any]:

@@ -3,6 +3,8 @@
 import asyncio
 import json
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
 
 import sqlalchemy as sa
@@ -25,7 +27,7 @@ class SqlJournal:
         self._database = database
         self._epoch = epoch
         self._locks: dict[str, asyncio.Lock] = {}
-        self._written = asyncio.Condition()
+        self._readers: dict[str, set[asyncio.Event]] = {}
 
     async def append(self, entry: Entry) -> bool:
         """Write an event under the next number of its run.
@@ -38,8 +40,8 @@ class SqlJournal:
             written = await self._database.write(lambda c: self._append(c, entry))
         if not lock.locked():
             self._locks.pop(entry.run_id, None)
-        async with self._written:
-            self._written.notify_all()
+        for news in self._readers.get(entry.run_id, ()):
+            news.set()
         return written
 
     def _append(self, connection: sa.Connection, entry: Entry) -> bool:
@@ -74,13 +76,18 @@ class SqlJournal:
         wanted = sa.and_(events.c.run_id == run_id, events.c.number > number)
         return await self._database.read(lambda c: _select(c, wanted))
 
-    async def wait(self, seconds: float) -> None:
-        """Until something was written in this process, or so long."""
+    @contextmanager
+    def watching(self, run_id: str) -> Iterator[asyncio.Event]:
+        """An event that is set whenever this process writes down something of the run."""
+        news = asyncio.Event()
+        readers = self._readers.setdefault(run_id, set())
+        readers.add(news)
         try:
-            async with asyncio.timeout(seconds), self._written:
-                await self._written.wait()
-        except TimeoutError:
-            return
+            yield news
+        finally:
+            readers.discard(news)
+            if not readers and self._readers.get(run_id) is readers:
+                del self._readers[run_id]
 
     async def delete(self, run_ids: list[str]) -> None:
         """Forget these runs."""
@@ -150,3 +157,8 @@ class SqlMemo:
             await self._database.write(work)
         except IntegrityError:
             return  # the same result was kept by another process in this moment
+
+    async def forget(self, before: float) -> None:
+        """Forget what was remembered before a POSIX time; its artifacts stay their owner's."""
+        old = sa.delete(memo).where(memo.c.created_at < before)
+        await self._database.write(lambda c: c.execute(old))

@@ -61,17 +61,6 @@ class Outputs:
         )
         return asset.id
 
-    def keep_preview(self, content: bytes, media_type: str, owner: str) -> str:
-        """URL of the artifact that holds what a result looks like so far."""
-        asset = self._store.put(
-            content,
-            owner=owner,
-            media_type=media_type,
-            filename="preview",
-            provenance=Provenance(capability="workflow", backend="orchestrator"),
-        )
-        return ASSET_ROUTE + asset.id
-
     def load(self, asset_id: str, owner: str) -> JsonValue:
         """The value in an artifact."""
         value: JsonValue = json.loads(b"".join(self._store.read(asset_id, owner)))

@@ -1,9 +1,13 @@
 """Assets over the gateway's route; the rules themselves are tested as pure functions."""
 
 import gzip
+from pathlib import Path
 
 import httpx
 import pytest
+
+from graphs.principals import add_key
+from tests.api.conftest import Api
 
 
 @pytest.fixture
@@ -78,3 +82,27 @@ async def test_no_path_leads_out_of_the_store(client: httpx.AsyncClient, path: s
     answer = await client.get(path)
 
     assert answer.status_code == 404
+
+
+async def test_a_deleted_asset_is_gone_and_its_twin_of_another_owner_is_not(
+    api: Api, tmp_path: Path
+) -> None:
+    keys = tmp_path / "keys.json"
+    anna, bert, carl = (
+        {
+            "Authorization": f"Bearer {add_key(keys, name, name, frozenset({'assets'}))}",
+            "Content-Type": "image/png",
+        }
+        for name in ("anna", "bert", "carl")
+    )
+    png = b"\x89PNG\r\n\x1a\n" + bytes(100)
+    async with api.client(keys) as client:
+        url = (await client.post("/assets", content=png, headers=anna)).headers["location"]
+        await client.post("/assets", content=png, headers=bert)
+
+        assert (await client.delete(url)).status_code == 401
+        assert (await client.delete(url, headers=carl)).status_code == 404
+        assert (await client.delete(url, headers=anna)).status_code == 204
+        assert (await client.delete(url, headers=anna)).status_code == 404
+        assert (await client.get(url, headers=anna)).status_code == 404
+        assert (await client.get(url, headers=bert)).content == png

@@ -11,13 +11,16 @@ from tests.serve.conftest import Service
 
 pytestmark = pytest.mark.serve
 
-GRAPH: dict[str, Any] = {
-    "tasks": [
-        {"id": "a", "uses": "probe.run", "with": {"keep": "first", "label": "task-a"}},
-        {"id": "b", "uses": "probe.run", "needs": ["a"], "with": {"sleep_s": 3}},
-    ],
-    "outputs": {"asset": "${{ tasks.a.outputs.asset.url }}"},
-}
+
+def graph(sleep_s: float) -> dict[str, Any]:
+    """A task that keeps an asset, then one that takes so long."""
+    return {
+        "tasks": [
+            {"id": "a", "uses": "probe.run", "with": {"keep": "first", "label": "task-a"}},
+            {"id": "b", "uses": "probe.run", "needs": ["a"], "with": {"sleep_s": sleep_s}},
+        ],
+        "outputs": {"asset": "${{ tasks.a.outputs.asset.url }}"},
+    }
 
 
 def ended(client: httpx.Client, url: str, limit_s: float = 60) -> dict[str, Any]:
@@ -33,7 +36,7 @@ def ended(client: httpx.Client, url: str, limit_s: float = 60) -> dict[str, Any]
 
 def test_a_graph_runs_and_its_asset_is_served(service: Service) -> None:
     with service.client() as client:
-        accepted = client.post("/api/v1/orchestrate", json=GRAPH)
+        accepted = client.post("/api/v1/orchestrate", json=graph(0.1))
         task = ended(client, accepted.headers["location"])
         events = client.get(accepted.json()["events_url"]).text
 
@@ -44,11 +47,11 @@ def test_a_graph_runs_and_its_asset_is_served(service: Service) -> None:
 
 def test_a_graph_survives_the_death_of_the_orchestrator(service: Service) -> None:
     with service.client() as client:
-        accepted = client.post("/api/v1/orchestrate", json=GRAPH)
-        time.sleep(1)
+        url = client.post("/api/v1/orchestrate", json=graph(3)).headers["location"]
+        until(lambda: client.get(url).json()["tasks"][1]["state"] == "running")
         service.replicas("orchestrator")[0].kill()
 
-        task = ended(client, accepted.headers["location"])
+        task = ended(client, url)
 
     assert task["state"] == "completed"
     assert task["tasks"][0]["attempts"] == 1
@@ -85,7 +88,7 @@ def test_a_step_tells_its_progress_and_stops_when_it_is_cancelled(service: Servi
 def test_a_step_whose_replica_dies_runs_again(service: Service) -> None:
     marks = service.data_dir / "cache/probe"
     with service.client() as client:
-        url = client.post("/api/v1/orchestrate", json=sleeping("dies", 4)).headers["location"]
+        url = client.post("/api/v1/orchestrate", json=sleeping("dies", 2)).headers["location"]
         for _ in range(2):
             until((marks / "dies.started").exists)
             (marks / "dies.started").unlink()

@@ -11,6 +11,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
+NOW_S = 1_780_000_000.0  # 2026-05-28 20:26:40 UTC
 HOUR_MS = 3_600_000
 STEPS_MS = {"1h": HOUR_MS, "1d": 24 * HOUR_MS, "60": HOUR_MS, "1440": 24 * HOUR_MS}
 IDS = {"XXBTZUSD": "BTC", "SOLUSD": "SOL"}
@@ -44,7 +45,7 @@ class Exchange:
         asked: Paths with their queries.
     """
 
-    now_s: float = field(default_factory=time.time)
+    now_s: float = NOW_S
     listed: set[str] = field(default_factory=lambda: {"BTC", "ETH", "SOL"})
     status: int = 200
     headers: dict[str, str] = field(default_factory=dict)
@@ -142,7 +143,8 @@ def _handler(exchange: Exchange) -> Callable[..., BaseHTTPRequestHandler]:
 
         def do_GET(self) -> None:
             exchange.asked.append(self.path)
-            time.sleep(exchange.delay_s)
+            if exchange.delay_s:
+                time.sleep(exchange.delay_s)
             parts = urlsplit(self.path)
             query = {name: values[0] for name, values in parse_qs(parts.query).items()}
             status, content = exchange.answer(parts.path, query)

@@ -24,6 +24,12 @@ TOKEN = "of the loopback server"  # noqa: S105
 POST = {"title": "I lost everything on this BTC scam", "selftext": "", "permalink": "/r/x/1"}
 
 
+@pytest.fixture(autouse=True)
+def patient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever else the machine does, a source that answers is heard."""
+    monkeypatch.setattr("models.crypto.sentiment.desk.PATIENCE_S", 60.0)
+
+
 class Site:
     """Feeds, Reddit and the index; tests change how they behave."""
 

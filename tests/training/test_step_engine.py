@@ -29,6 +29,8 @@ from models.image.diffusion.running import (
 )
 
 WIDTH = 8
+PATIENCE_S = 60
+"""For what comes at once, unless it never comes."""
 
 
 class Descent:
@@ -58,13 +60,14 @@ class Net(nn.Module):
         self.inner, self.outer = nn.Linear(WIDTH, 16), nn.Linear(16, WIDTH)
         self.calls: list[list[float]] = []
         self.room = 1000
-        self.gate = threading.Event()
+        self.gate, self.entered = threading.Event(), threading.Event()
         self.gate.set()
 
     def forward(
         self, sample: torch.Tensor, timestep: torch.Tensor, text: torch.Tensor, **_: Any
     ) -> tuple[torch.Tensor]:
-        self.gate.wait(5)
+        self.entered.set()
+        self.gate.wait(PATIENCE_S)
         if len(sample) > self.room:
             raise RuntimeError("[enforce fail] DefaultCPUAllocator: not enough memory")
         self.calls.append(timestep.tolist())
@@ -77,7 +80,7 @@ class Watched(Running):
 
     def wait(self) -> Finished | Failed:
         while True:
-            event = self.heard.get(timeout=5)
+            event = self.heard.get(timeout=PATIENCE_S)
             if not isinstance(event, Stepped):
                 return event
 
@@ -130,8 +133,9 @@ def together(net: Net, engine: StepEngine, requests: list[Watched]) -> list[Fini
     """Everyone is there before the first step: a first one holds the network until they are."""
     net.gate.clear()
     holder = request(steps=1, rows=1, side=2)
+    net.entered.clear()
     engine.admit(holder)
-    time.sleep(0.05)
+    net.entered.wait(PATIENCE_S)
     for one in requests:
         engine.admit(one)
     net.gate.set()
@@ -151,7 +155,7 @@ def test_a_newcomer_joins_at_the_next_step(net: Net, engine: StepEngine) -> None
     net.gate.clear()
     first, late = request(steps=5), request(steps=2)
     engine.admit(first)
-    time.sleep(0.05)  # the engine is within the first step
+    net.entered.wait(PATIENCE_S)  # the engine is within the first step
     engine.admit(late)
     net.gate.set()
     first.wait()
@@ -213,11 +217,23 @@ def test_on_a_processor_they_share_forwards_of_a_fixed_number(net: Net, engine: 
     assert [len(times) for times in net.calls[1:]] == [4]
 
 
-def test_without_rows_for_all_everyone_takes_turns(net: Net, engine: StepEngine) -> None:
-    together(net, engine, [request(steps=3, seed=s) for s in range(6)])
+def test_without_rows_for_all_the_oldest_go_on_but_every_first_step_comes_at_once(
+    net: Net, engine: StepEngine
+) -> None:
+    crowd = [request(steps=3, seed=s) for s in range(6)]
+    together(net, engine, crowd)
 
-    assert max(len(times) for times in net.calls) == 8
-    assert len(net.calls) == 1 + 5  # 36 rows in calls of 8
+    assert [len(times) for times in net.calls[1:]] == [8, 8, 8, 8, 4]  # 36 rows
+    assert [one.turn - 1 for one in crowd] == [3, 3, 4, 4, 5, 5]
+    assert sorted(net.calls[2]) == [2.0] * 4 + [3.0] * 4
+
+
+def test_steps_keep_nothing_for_gradients_whoever_takes_them(engine: StepEngine) -> None:
+    one = request()
+    engine.step([one])
+
+    assert one.step == 1
+    assert not one.latents.requires_grad
 
 
 def test_priority_goes_first_then_the_deadline() -> None:
@@ -238,7 +254,7 @@ def test_who_is_withdrawn_takes_no_further_step(net: Net, engine: StepEngine) ->
     stays, leaves = request(steps=4), request(steps=4)
     engine.admit(stays)
     engine.admit(leaves)
-    time.sleep(0.05)  # the engine is within the first step
+    net.entered.wait(PATIENCE_S)  # the engine is within the first step
     engine.withdraw(leaves)
     net.gate.set()
     stays.wait()
@@ -295,7 +311,7 @@ def test_a_fault_of_one_scheduler_ends_that_request_alone(net: Net, engine: Step
 def test_previews_are_estimates_of_the_clean_picture(engine: StepEngine) -> None:
     shown = request(steps=7, preview_every=3)
     engine.admit(shown)
-    heard = [shown.heard.get(timeout=5) for _event in range(8)]
+    heard = [shown.heard.get(timeout=PATIENCE_S) for _event in range(8)]
 
     assert [e.step for e in heard if isinstance(e, Stepped) and e.estimate is not None] == [3, 6]
 
@@ -338,6 +354,7 @@ def test_each_row_has_its_own_adapters(net: Net) -> None:
 
     torch.testing.assert_close(got, want, atol=1e-4, rtol=1e-4)
     torch.testing.assert_close(net.inner(x), plain)
+    assert torch.equal(got[2], plain[2])
 
 
 def test_an_adapter_for_another_network_is_refused(net: Net) -> None:

@@ -1,17 +1,15 @@
-"""An engine in a process of its own, driven by lines of JSON; tests kill and freeze it.
-
-    python -m tests.workflow.executor URL FOLDER
+"""An engine in a process of its own, driven through a pipe; tests kill and freeze it.
 
 Its steps note each start and, after their sleep, make one effect under their key in a ledger
 outside of the database of runs.
 """
 
 import asyncio
-import json
 import os
 import sqlite3
-import sys
 from collections.abc import Mapping
+from contextlib import suppress
+from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
 
@@ -87,17 +85,21 @@ async def answer(engine: DurableEngine, command: dict[str, Any]) -> dict[str, An
     return status.model_dump(mode="json") if status else {}
 
 
-async def serve(url: str, folder: Path) -> None:
+async def serve(url: str, folder: Path, commands: "Connection[Any, Any]") -> None:
     store = LocalArtifactStore(folder / "assets", min_free_bytes=0)
     steps = LedgerSteps(Ledger(folder / "ledger.db"))
     options = EngineOptions(url, min_free_bytes=0, times=TIMES)
     engine = DurableEngine(options, steps, store, lambda: os._exit(LOST))
     await engine.start()
-    print("ready", flush=True)  # noqa: T201
-    while line := await asyncio.to_thread(sys.stdin.readline):
-        print(json.dumps(await answer(engine, json.loads(line))), flush=True)  # noqa: T201
+    commands.send("ready")
+    with suppress(EOFError):
+        while True:
+            commands.send(await answer(engine, await asyncio.to_thread(commands.recv)))
     await engine.close()
 
 
-if __name__ == "__main__":
-    asyncio.run(serve(sys.argv[1], Path(sys.argv[2])))
+def main(url: str, folder: Path, commands: "Connection[Any, Any]") -> None:
+    """Serve until the other end of the pipe is closed."""
+    with (folder / "executors.log").open("a") as log:
+        os.dup2(log.fileno(), 2)
+    asyncio.run(serve(url, folder, commands))

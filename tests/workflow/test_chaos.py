@@ -12,8 +12,9 @@ import psutil
 import pytest
 
 from graphs.chaos.ledger import Ledger
-from graphs.chaos.load import Order, orders, restarts_in
+from graphs.chaos.load import Move, Order, moves_in, orders
 from graphs.chaos.schedule import Fault, plan
+from graphs.chaos.takeovers import Hit, takeovers
 from graphs.chaos.verdict import judge
 from graphs.chaos.victims import Victims
 from models.workflow.spec import Spec
@@ -74,10 +75,9 @@ def test_only_descendants_are_hit() -> None:
         killed = victims.strike(Fault("capability", "kill", 0, 0, 0.9))
         gone, _ = psutil.wait_procs([mine], timeout=10)
 
-        assert frozen
-        assert killed
+        assert frozen == killed == mine.pid
         assert gone or mine.status() == psutil.STATUS_ZOMBIE
-        assert not victims.strike(Fault("orchestrator", "kill", 0, 0, 0))
+        assert victims.strike(Fault("orchestrator", "kill", 0, 0, 0)) is None
         assert stranger.poll() is None
     finally:
         for process in (parent, stranger):
@@ -109,24 +109,51 @@ def test_broken_promises_are_counted() -> None:
     assert judge([order("fine", "completed")], {"fine-last": 1}, 5, [], 3, 1.0).is_kept
 
 
-def test_a_takeover_lasts_from_the_death_to_the_new_start() -> None:
-    def event(second: int, name: str, task: str | None = "a") -> dict[str, Any]:
-        at = f"2026-01-01T00:00:{second:02}+00:00"
-        return {"name": name, "task": task, "item": 0, "at": at}
+def event(second: int, name: str, task: str | None = "a", pid: int = 1) -> dict[str, Any]:
+    at = f"1970-01-01T00:00:{second:02}+00:00"
+    data = {"epoch": 10 * pid, "pid": pid} if name == "task.started" else {}
+    return {"name": name, "task": task, "item": 0, "at": at, "data": data}
 
-    began_again = restarts_in(
+
+def test_a_move_is_a_call_that_another_process_begins_again() -> None:
+    moves = moves_in(
         [
             event(0, "workflow.started", None),
             event(1, "task.started"),
             event(2, "task.progress"),
-            event(7, "task.started"),
+            event(5, "task.started"),
+            event(7, "task.started", pid=2),
             event(8, "task.completed"),
-            event(9, "task.started", "b"),
+            event(9, "task.started", "b", pid=3),
         ]
     )
-    death = began_again[0][0] + 1.5
 
-    verdict = judge([order("r", "completed", restarts=began_again)], {}, 0, [0.0, death], 1, 1.0)
+    assert moves == [Move(5, 7, 1)]
 
-    assert [round(after - before) for before, after in began_again] == [5]
-    assert (verdict.takeovers, verdict.takeover_p99_s) == (1, 3.5)
+
+def test_a_takeover_lasts_from_the_hit_that_was_not_outlived() -> None:
+    moves = [Move(0, 20, 1)]
+    restart = Hit(12, 16, "restart")
+
+    def taken(*hits: Hit) -> tuple[str, float, float]:
+        found = takeovers(moves, hits)[0]
+        return found.cause, found.seconds, found.with_database_s
+
+    assert taken(Hit(15, 15, "kill", 1)) == ("kill", 5, 5)
+    assert taken(Hit(2, 5, "freeze", 1), Hit(15, 15, "kill", 1)) == ("kill", 5, 5)
+    assert taken(Hit(2, 14, "freeze", 1), Hit(15, 15, "kill", 1)) == ("freeze", 18, 18)
+    assert taken(Hit(15, 15, "kill", 2)) == ("none", 20, 20)
+    assert taken(Hit(13, 13, "kill", 1), restart) == ("kill", 7, 4)
+    assert taken(restart) == ("restart", 8, 4)
+
+
+def test_takeovers_are_counted_by_what_caused_them() -> None:
+    hits = [Hit(float(second), float(second), "kill", second) for second in range(1, 6)]
+    moves = [Move(0, 2.0 * second, second) for second in range(1, 6)]
+
+    verdict = judge([order("r", "completed", moves=moves)], {}, 0, hits, 5, 1.0)
+    figures = dict(verdict.rows())
+
+    assert (figures["takeovers"], figures["takeovers after kill"]) == ("5", "5")
+    assert (figures["takeover p50 s"], figures["takeover p99 s"]) == ("3", "5")
+    assert figures["takeovers after none"] == "0"

@@ -6,19 +6,23 @@ import pickle
 from collections.abc import Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 import pytest
 import sqlalchemy as sa
 from pydantic import JsonValue
 
+from models.core.artifacts import Provenance
 from models.core.errors import (
     CapacityExceeded,
     Conflict,
     InvalidInput,
     StorageFull,
+    UnknownAsset,
     UpstreamUnavailable,
 )
+from models.core.local_store import LocalArtifactStore
 from models.workflow.calls import Payload
 from models.workflow.contract import Query, StepContext
 from models.workflow.database import Database
@@ -33,6 +37,8 @@ SPEC: dict[str, Any] = {
     "tasks": [echo("a", **{"with": {"x": 1}}), echo("b", needs=["a"])],
     "outputs": {"x": "${{ tasks.a.outputs.echo.x }}"},
 }
+
+MADE = Provenance(capability="any", backend="test")
 
 
 def forever() -> tuple[asyncio.Event, asyncio.Event, Any]:
@@ -229,6 +235,44 @@ async def test_old_runs_are_forgotten(engine: Started) -> None:
     assert await engine.engine.expire(-1) == 1
     assert await engine.engine.status("r", OWNER) is None
     assert (await engine.engine.find(Query(OWNER))).runs == ()
+
+
+async def test_a_large_preview_is_an_asset_until_the_run_has_ended(
+    engine: Started, tmp_path: Path
+) -> None:
+    store, seen = LocalArtifactStore(tmp_path / "assets", min_free_bytes=0), asyncio.Event()
+
+    async def work(arguments: Mapping[str, JsonValue], context: StepContext) -> JsonValue:
+        result = bytes([len(context.task_id)]) * 40_000
+        context.preview(result if context.task_id == "b" else b"passing" * 10_000, "image/png")
+        await asyncio.wait_for(seen.wait(), 10)
+        asset = store.put(
+            result, owner=OWNER, media_type="image/png", filename="b.png", provenance=MADE
+        )
+        return {"made": asset.id}
+
+    async def shown(task: int) -> str:
+        for _ in range(500):
+            url = (await engine.status("r")).tasks[task].preview_url
+            if url is not None:
+                return url.removeprefix("/assets/")
+            await asyncio.sleep(0.02)
+        raise AssertionError("no preview is shown")
+
+    engine.steps.work |= {"a": work, "b": work}
+    await engine.submit("r", SPEC | {"tasks": [echo("a"), echo("b")], "outputs": {}})
+    passing, result = await shown(0), await shown(1)
+    assert await engine.engine._previews.clear() == 0
+    assert store.stat(passing, OWNER).is_passing
+    seen.set()
+    await engine.ended("r")
+
+    assert await engine.engine._previews.clear() == 2
+
+    assert store.stat(result, OWNER).asset.filename == "b.png", "it became a result"
+    with pytest.raises(UnknownAsset):
+        store.stat(passing, OWNER)
+    assert await engine.engine._previews.clear() == 0
 
 
 class Bomb:

@@ -6,7 +6,7 @@ import math
 import threading
 import time
 from collections.abc import Callable, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -151,15 +151,14 @@ class Desk:
 
     def _collect(self, run: Run) -> None:
         """Ask every source whose texts are old, all at once; wait a little."""
-        flights = [self._flight(source) for source in self._sources]
+        asked = [self._flight(source) for source in self._sources]
         if self._index is not None:
-            flights.append(self._flight(None))
+            asked.append(self._flight(None))
+        flights = {each for each in asked if each is not None}
         end_s = time.monotonic() + PATIENCE_S
-        while any(each is not None and not each.done() for each in flights):
-            if time.monotonic() > end_s:
-                return
+        while flights and time.monotonic() < end_s:
             run.check()
-            time.sleep(POLL_S / 5)
+            flights = wait(flights, POLL_S).not_done
 
     def _flight(self, source: TextSource | None) -> Future[None] | None:
         name = source.name if source else "fear-greed"

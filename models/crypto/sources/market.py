@@ -22,14 +22,28 @@ from models.crypto.sources.store import CandleStore
 from models.crypto.sources.synthetic import synthetic_series
 
 BARS: Mapping[Interval, int] = {"1h": 6000, "1d": 1500}
-PATIENCE_S = 3.0
-"""All that a request waits for hosts that have not answered before."""
 FRESH_S = 15.0
 """A venue that has not published its newest bar is not asked again within this."""
 RETRY_S = 60.0
 """How long invented candles stand before the sources are asked again."""
 UNLISTED_S = 600.0
 IN_MEMORY = 320
+
+
+@dataclass(frozen=True)
+class Patience:
+    """How long a request waits for hosts that have not answered before.
+
+    Attributes:
+        hop_s: For one of them.
+        all_s: For all of them.
+    """
+
+    hop_s: float
+    all_s: float
+
+
+PATIENCE = Patience(hop_s=2.0, all_s=3.0)
 
 
 class Source(Protocol):
@@ -87,7 +101,7 @@ class Market:
         folder: The operator's own candle files, which come first.
         clock: Unix seconds.
         monotonic: Seconds for waiting.
-        hop_s: How long one source may take before it has answered for the first time.
+        patience: With sources that have not answered before.
     """
 
     def __init__(
@@ -97,10 +111,10 @@ class Market:
         folder: Path | None = None,
         clock: Callable[[], float] = time.time,
         monotonic: Callable[[], float] = time.monotonic,
-        hop_s: float = 2.0,
+        patience: Patience = PATIENCE,
     ) -> None:
         self._sources, self._store, self._folder = sources, store, folder
-        self._clock, self._monotonic, self._hop_s = clock, monotonic, hop_s
+        self._clock, self._monotonic, self._patience = clock, monotonic, patience
         self._breaker = Breaker(monotonic)
         self._known: OrderedDict[tuple[str, Interval], Found] = OrderedDict()
         self._unlisted: OrderedDict[str, tuple[float, CapabilityError]] = OrderedDict()
@@ -108,7 +122,7 @@ class Market:
 
     async def find(self, wants: Sequence[Want]) -> list[Found | CapabilityError]:
         """Candles of every coin, or why there are none; equal wants are looked for once."""
-        deadline_s = self._monotonic() + PATIENCE_S
+        deadline_s = self._monotonic() + self._patience.all_s
         tasks = [self._flight(want, deadline_s) for want in wants]
         # Shielded: a caller that leaves must not take the candles away from another.
         answers = await asyncio.gather(
@@ -125,8 +139,7 @@ class Market:
 
     async def close(self) -> None:
         """Close every connection."""
-        for source in self._sources:
-            await source.close()
+        await asyncio.gather(*(source.close() for source in self._sources))
 
     def _flight(self, want: Want, deadline_s: float) -> "asyncio.Task[Found]":
         key = (want.symbol, want.interval, want.synthetic)
@@ -191,7 +204,7 @@ class Market:
             raise SourceFailure(why)
         wait_s = None
         if not self._breaker.proven(source.name):
-            wait_s = min(self._hop_s, deadline_s - self._monotonic())
+            wait_s = min(self._patience.hop_s, deadline_s - self._monotonic())
             if wait_s <= 0:
                 raise SourceFailure("not asked: the time for finding a source was used up")
         earlier = next((each for each in kept if each.venue == source.name), None)

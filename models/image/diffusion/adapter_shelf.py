@@ -23,6 +23,7 @@ SUFFIX = ".safetensors"
 MEDIA_TYPE = "application/x-safetensors"
 """Of the adapters that were taught here; by it their owner's are found among the assets."""
 _ASSET_ID = re.compile(r"[0-9a-f]{64}")
+_TENSOR = re.compile(r"(?P<layer>.+?)[._]lora(?P<side>_A|_B|\.down|\.up)\.weight")
 
 KeyT = TypeVar("KeyT")
 ValueT = TypeVar("ValueT")
@@ -159,24 +160,37 @@ def read_adapter(content: bytes, pipeline: Pipeline) -> Mapping[str, LowRank]:
     pairs: dict[str, dict[str, torch.Tensor]] = {}
     for name, tensor in tensors.items():
         part, _, rest = name.partition(".")
-        layer, _, kind = rest.rpartition(".lora")
-        side = {"_A.weight": "down", "_B.weight": "up", ".down.weight": "down", ".up.weight": "up"}
-        if part != "unet" or kind not in side or tensor.ndim != 2:
+        found = _TENSOR.fullmatch(rest)
+        if part != "unet" or found is None or tensor.ndim != 2:
             raise InvalidInput(
                 f"the adapter changes {name!r}; only linear layers of the denoising network can be "
                 "adapted per request"
             )
-        pairs.setdefault(layer, {})[side[kind]] = tensor
+        side = "down" if found["side"] in ("_A", ".down") else "up"
+        pairs.setdefault(_layer(found["layer"]), {})[side] = tensor
     if not pairs or any(len(pair) != 2 for pair in pairs.values()):
         raise InvalidInput("the adapter has no complete pair of low-rank matrices")
-    return {layer: _scaled(layer, pair, alphas or {}) for layer, pair in pairs.items()}
+    scales = {_scaled_layer(name): float(alpha) for name, alpha in (alphas or {}).items()}
+    return {layer: _scaled(pair, scales.get(layer)) for layer, pair in pairs.items()}
 
 
-def _scaled(layer: str, pair: dict[str, torch.Tensor], alphas: Mapping[str, float]) -> LowRank:
+def _layer(name: str) -> str:
+    """The network's own name of a layer; older files name the processor of its attention."""
+    name = name.replace(".processor.", ".")
+    return f"{name}.0" if name.endswith(".to_out") else name
+
+
+def _scaled_layer(name: str) -> str:
+    """The layer that an alpha is for; some are named after a layer, some after a tensor of it."""
+    rest = name.partition(".")[2].removesuffix(".alpha")
+    found = _TENSOR.fullmatch(rest)
+    return _layer(rest if found is None else found["layer"])
+
+
+def _scaled(pair: dict[str, torch.Tensor], alpha: float | None) -> LowRank:
     """With the scale alpha / r that some formats keep beside the matrices."""
-    rank = len(pair["down"])
-    alpha = next((a for name, a in alphas.items() if name.endswith(f"{layer}.alpha")), rank)
-    return LowRank(pair["down"], pair["up"] * (float(alpha) / rank))
+    scale = 1.0 if alpha is None else alpha / len(pair["down"])
+    return LowRank(pair["down"], pair["up"] * scale)
 
 
 def _placed(layers: Mapping[str, LowRank], checkpoint: Checkpoint) -> Mapping[str, LowRank]:

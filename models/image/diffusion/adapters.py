@@ -73,17 +73,19 @@ def _filled(layer: LowRank, rank: int) -> LowRank:
 
 @dataclass(frozen=True)
 class _Stacked:
-    """One layer's adapters, a slice for each row of a forward; zeros where a row has none."""
+    """One layer's adapters for some rows of a forward; zeros where one of them has none."""
 
-    down: torch.Tensor  # (R, in, r)
-    up: torch.Tensor  # (R, r, out)
+    rows: slice
+    down: torch.Tensor  # (S, in, r)
+    up: torch.Tensor  # (S, r, out)
 
 
 class AdaptedNetwork:
     """A network whose linear layers add each row's own adapter.
 
-    The sum of a row does not depend on the adapters of its neighbours, not even in its last bit:
-    for every rank in use the product is taken over all rows.
+    The products of one rank are taken over the rows from the first to the last that has it, so that
+    requests without adapters do not pay for their neighbours' where the rows of one rank stand side
+    by side.
 
     Args:
         network: Of any kind; hooks are attached only to layers that some adapter has touched.
@@ -96,7 +98,7 @@ class AdaptedNetwork:
             if isinstance(module, nn.Linear)
         }
         self._hooked: set[str] = set()
-        self._rows: tuple[AdapterSet | None, ...] = ()
+        self._rows: tuple[bool, tuple[AdapterSet | None, ...]] = (False, ())
         self._stacks: dict[str, list[_Stacked]] = {}
         self._active: dict[str, list[_Stacked]] = {}
 
@@ -116,11 +118,17 @@ class AdaptedNetwork:
                 )
 
     @contextmanager
-    def adapted(self, rows: Sequence[AdapterSet | None]) -> Iterator[None]:
-        """Within, row `i` of every forward is adapted by `rows[i]`."""
-        wanted = tuple(rows)
+    def adapted(self, rows: Sequence[AdapterSet | None], *, whole: bool = False) -> Iterator[None]:
+        """Within, row `i` of every forward is adapted by `rows[i]`.
+
+        Args:
+            rows: Adapters of each row.
+            whole: Take every product over all rows, so that the number of rows it has, which its
+                last bit may depend on, is always that of the forward.
+        """
+        wanted = (whole, tuple(rows))
         if wanted != self._rows:  # sets compare by identity: the stacks serve until somebody leaves
-            self._stacks = self._stacked(wanted)
+            self._stacks = self._stacked(wanted[1], whole=whole)
             self._rows = wanted
         self._active = self._stacks
         try:
@@ -128,14 +136,17 @@ class AdaptedNetwork:
         finally:
             self._active = {}
 
-    def _stacked(self, rows: tuple[AdapterSet | None, ...]) -> dict[str, list[_Stacked]]:
-        present = [row for row in rows if row is not None]
+    def _stacked(
+        self, rows: tuple[AdapterSet | None, ...], *, whole: bool
+    ) -> dict[str, list[_Stacked]]:
         stacks: dict[str, list[_Stacked]] = {}
-        for rank in sorted({row.rank for row in present}):
+        for rank in sorted({row.rank for row in rows if row is not None}):
             sharing = [row if row is not None and row.rank == rank else None for row in rows]
+            there = [number for number, row in enumerate(sharing) if row is not None]
+            span = slice(0, len(rows)) if whole else slice(there[0], there[-1] + 1)
             for name in sorted({name for row in sharing if row for name in row.layers}):
                 self._hook(name)
-                stacks.setdefault(name, []).append(_stack(sharing, name))
+                stacks.setdefault(name, []).append(_stack(sharing, span, name))
         return stacks
 
     def _hook(self, name: str) -> None:
@@ -150,17 +161,18 @@ class AdaptedNetwork:
             _module: nn.Module, inputs: tuple[torch.Tensor, ...], output: torch.Tensor
         ) -> torch.Tensor:
             for stack in self._active.get(name, ()):
-                rows = inputs[0].reshape(len(stack.down), -1, inputs[0].shape[-1])  # (R, T, in)
-                added = torch.bmm(torch.bmm(rows, stack.down), stack.up)  # (R, T, out)
-                output = output + added.reshape(output.shape)
+                part = output[stack.rows]
+                given = inputs[0][stack.rows].reshape(len(part), -1, inputs[0].shape[-1])
+                added = torch.bmm(torch.bmm(given, stack.down), stack.up)  # (S, T, out)
+                part += added.reshape(part.shape)
             return output
 
         return add
 
 
-def _stack(rows: Sequence[AdapterSet | None], name: str) -> _Stacked:
-    found = [None if row is None else row.layers.get(name) for row in rows]
+def _stack(rows: Sequence[AdapterSet | None], span: slice, name: str) -> _Stacked:
+    found = [None if row is None else row.layers.get(name) for row in rows[span]]
     some = next(layer for layer in found if layer is not None)
     down = torch.stack([(torch.zeros_like(some.down) if f is None else f.down).T for f in found])
     up = torch.stack([(torch.zeros_like(some.up) if f is None else f.up).T for f in found])
-    return _Stacked(down, up)
+    return _Stacked(span, down, up)

@@ -11,7 +11,7 @@ from typing import Any
 import torch
 
 from models.core.errors import ModelUnavailable
-from models.image.diffusion.attention import xformers_works
+from models.image.diffusion.attention import take_xformers
 from models.image.diffusion.decoding import Decoder
 from models.image.diffusion.engine import StepEngine
 from models.image.diffusion.forward import Forward
@@ -126,10 +126,9 @@ def _tuned(pipeline: Pipeline, options: DiffusersOptions, device: str) -> tuple[
     """Apply what the options ask for, as far as the machine allows it; returns what it does not."""
     notes = []
     if options.attention == "xformers":
-        if xformers_works(device):
-            pipeline.unet.enable_xformers_memory_efficient_attention()
-        else:
-            notes.append("xformers has no kernels for this device: torch's own attention is used")
+        reason = take_xformers(pipeline.unet, device)
+        if reason is not None:
+            notes.append(f"{reason}: torch's own attention is used")
     if options.quantize is not None:
         notes += _quantized(pipeline.unet, options.quantize)
     if options.compile:

@@ -95,7 +95,6 @@ class StepEngine:
         if threading.current_thread() is not self._thread:
             self._thread.join()
 
-    @torch.inference_mode()
     def _loop(self) -> None:
         while True:
             with self._wake:
@@ -113,6 +112,7 @@ class StepEngine:
             error = ModelUnavailable("the model is being replaced; ask again", RETRY_S)
             request.tell(Failed(error))
 
+    @torch.inference_mode()
     def step(self, batch: Sequence[Running]) -> None:
         """Take one step of every request of a batch; a failure ends them alone."""
         started = time.monotonic()

@@ -56,7 +56,8 @@ class Forward:
             here = rows.stop - rows.start
             padding = (fixed or self._filled(here)) - here
             fill = _filler(padding)
-            with self.adapters.adapted([*adapters[rows], *([None] * padding)]):
+            here_adapted = [*adapters[rows], *([None] * padding)]
+            with self.adapters.adapted(here_adapted, whole=fixed is not None):
                 answer = self.network(
                     fill(sample[rows]),
                     fill(times[rows]),

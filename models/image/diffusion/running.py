@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any, Protocol, TypeAlias
 
 import torch
@@ -146,7 +147,7 @@ class Running:
         """Rows that it takes of a forward."""
         return len(self.conditioning.text)
 
-    @property
+    @cached_property
     def key(self) -> tuple[object, ...]:
         """Requests of one key can share a forward."""
         extra = 0 if self.channels is None else self.channels.shape[1]

@@ -7,16 +7,11 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
-from hypothesis import HealthCheck, settings
 
 from models.core.artifacts import ArtifactStore, Provenance
 from models.core.errors import UnknownAsset
 from models.core.local_store import LocalArtifactStore
 from models.delivery import Representation, Slice, answer, asset_of, not_found
-
-# A busy machine is slow, not wrong.
-settings.register_profile("patient", deadline=None, suppress_health_check=[HealthCheck.too_slow])
-settings.load_profile("patient")
 
 OWNER = "astronomer"
 PROVENANCE = Provenance(capability="test", backend="test")

@@ -1,6 +1,7 @@
 """The engine's parts in memory: a journal, checkpoints that crash, and steps to choose from."""
 
 import asyncio
+import hashlib
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
@@ -145,9 +146,16 @@ class Machine:
         payload = Payload(owner="o", spec=spec, accepted_at=now, reuse=reuse or {})
         run = Run("r", payload, Spec.model_validate(spec))
         fuse = self.steps.fuse = Fuse(crash_at)
-        performer = Performer(self.steps, self.journal, Outputs(store), self.memo)
+        performer = Performer(
+            self.steps, self.journal, Outputs(store), self.memo, keep_preview=keep_preview
+        )
         numbers = iter(range(1_000_000))
         return await interpret(run, performer, lambda: Place(next(numbers), self.record, fuse))
+
+
+async def keep_preview(run_id: str, owner: str, content: bytes, media_type: str) -> str:
+    """Where the engine would keep it."""
+    return f"/assets/{hashlib.sha256(content).hexdigest()}"
 
 
 def failing(*errors: CapabilityError | Exception) -> Work:

@@ -1,5 +1,5 @@
 import numpy as np
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from models.crypto.conformal import fresh, update
@@ -14,6 +14,7 @@ NORMAL = Quantiles(
 
 
 @settings(max_examples=50)
+@example([0.0, 5e-324, 0.0, 0.0, 0.0], 1.0)
 @given(st.lists(st.floats(-1, 1), min_size=5, max_size=5), st.floats(-1.5, 1.5))
 def test_reading_all_rows_at_once_is_reading_them_one_by_one(
     row: list[float], value: float

@@ -9,6 +9,7 @@ from pydantic import ValidationError
 
 from models.core.capability import Run
 from models.core.errors import Cancelled, InvalidInput, UpstreamUnavailable
+from models.crypto.holding import held_until_next_bar
 from models.crypto.model import CryptoModel
 from models.crypto.reports import CoinsRequest, ScorecardRequest, ScorecardResult
 from models.crypto.schema import Prediction, PredictRequest, PredictResult, Refused
@@ -100,6 +101,32 @@ def test_equal_questions_are_computed_once_until_a_bar_closes(
     assert first.forecast_id == again.forecast_id != later.forecast_id
     assert first.odds == again.odds
     assert len(gaussian.batches) == 2
+
+
+def test_odds_may_be_repeated_until_the_first_bar_closes(build: Build) -> None:
+    given = {"X": bars(300), "OLD": bars(300, NOW_S - 1800)}
+    result = ask(build(), symbols=list(given), candles=given)
+    holding = held_until_next_bar(result)
+
+    assert holding is not None
+    made_at_ms = [each.made_at_ms for each in result.results if isinstance(each, Prediction)]
+    assert holding.until_s == min(made_at_ms) / 1000 + 3600
+    assert isinstance(holding.again, PredictResult)
+    assert [each.cached for each in holding.again.results if isinstance(each, Prediction)] == [
+        True,
+        True,
+    ]
+    assert holding.again.model_copy(update={"results": result.results}) == result
+
+
+def test_what_may_be_mended_before_a_bar_closes_is_not_repeated(build: Build) -> None:
+    model, given = build(), {"X": bars(300)}
+    invented = ask(model, symbol="BTC")
+    refused = ask(model, symbols=["X", "no coin!"], candles=given)
+    drawn = ask(model, symbol="X", candles=given, chart="svg")
+
+    for result in (invented, refused, drawn):
+        assert held_until_next_bar(result) is None
 
 
 def test_a_hundred_coins_are_one_batch(build: Build, gaussian: Gaussian) -> None:

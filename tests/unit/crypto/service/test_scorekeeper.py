@@ -1,4 +1,6 @@
+import asyncio
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -9,6 +11,7 @@ from models.crypto.ledger import Ledger, NewForecast
 from models.crypto.scorekeeper import Key, Scorekeeper
 from models.crypto.scoring import LEVELS
 from models.crypto.sources.bars import Series
+from models.crypto.sweep import Limits, prune
 from tests.unit.crypto.service.conftest import HOUR_MS, NOW_S, Gaussian, bars
 
 KEY: Key = ("BTC", "1h", "real", "")
@@ -102,3 +105,48 @@ def test_prices_of_another_venue_settle_nothing(keeper: Scorekeeper, market: Ser
     other = Series("kraken", "BTC", "1h", market.rows, NOW_S)
 
     assert keeper.arrived(other, "real", "") == 0
+
+
+def test_the_oldest_forecasts_are_removed_whatever_their_score_and_stay_counted(
+    tmp_path: Path, gaussian: Gaussian, market: Series
+) -> None:
+    ledger = Ledger(tmp_path / "forecasts.sqlite")
+    keeper = Scorekeeper(ledger, gaussian)
+    old, new = forecasts(market, SPREAD, 60)[:40], forecasts(market, SPREAD, 60)[40:]
+    keeper.write([replace(each, served_at_s=NOW_S - 1000) for each in old] + new)
+    keeper.arrived(market, "real", "")
+    before = ledger.totals("real", "")
+    removed = [ledger.prune(NOW_S - 500, 2**30, 25) for _ in range(3)]
+    after = ledger.totals("real", "")
+    (kept,) = ledger._read("SELECT count(*) FROM score", ())
+    ledger.close()
+
+    assert removed == [25, 15, 0]
+    assert (before.served, before.removed, before.scored) == (60, 0, 60)
+    assert after == replace(before, removed=40)
+    assert kept == (20,)
+
+
+def test_a_long_record_loses_its_oldest_and_what_was_pending_counts_as_missing(
+    tmp_path: Path, market: Series
+) -> None:
+    ledger = Ledger(tmp_path / "forecasts.sqlite")
+    ledger.append(forecasts(market, SPREAD, 60))
+    kept = ledger.prune(0, 2**30, 10)
+    removed = [ledger.prune(0, 1, 40) for _ in range(3)]
+    totals = ledger.totals("real", "")
+    ledger.close()
+
+    assert (kept, removed) == (0, [40, 20, 0])
+    assert (totals.served, totals.removed, totals.pending, totals.missing) == (60, 60, 0, 60)
+    assert totals.since_s == NOW_S
+
+
+def test_a_sweep_removes_all_that_is_too_old(tmp_path: Path, market: Series) -> None:
+    ledger = Ledger(tmp_path / "forecasts.sqlite")
+    ledger.append(forecasts(market, SPREAD, 500))
+    kept = asyncio.run(prune(ledger, lambda: NOW_S + 60 * 86_400, Limits(days=60, bytes=2**30)))
+    removed = asyncio.run(prune(ledger, lambda: NOW_S + 61 * 86_400, Limits(60, 2**30)))
+    ledger.close()
+
+    assert (kept, removed) == (0, 500)
