@@ -113,11 +113,7 @@ def parse_policy(text: str, max_replicas: int) -> tuple[Policy, bool]:
 
 
 def deciding(
-    headroom: float,
-    max_replicas: int,
-    slack: float = SLACK,
-    spare_s: float = SPARE_S,
-    trend: float = TREND,
+    headroom: float, max_replicas: int, slack: float = SLACK, trend: float = TREND
 ) -> Deciding:
     """Our policy."""
     terms = Terms(
@@ -127,7 +123,7 @@ def deciding(
         slack=slack,
         hold_s=HOLD_S,
         drain_s=DRAIN_S,
-        spare_s=spare_s,
+        spare_s=SPARE_S,
     )
     return Deciding(terms, trust=0.0, trend=trend)
 
