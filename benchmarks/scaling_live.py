@@ -54,7 +54,7 @@ SERVE: Mapping[str, float] = {
 OURS = {"headroom": 0.5, "slack": 0.25, "hold_s": 120.0 / SCALE, "drain_s": 60.0 / SCALE}
 # A client sends the token only where it is told to; the service is on loopback, and asks for it.
 CLIENT = {"RAY_AUTH_MODE": "token", "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0"}
-SETTLES_S = 2 * OURS["hold_s"]  # back to one replica
+SETTLE_LIMIT_S = 2 * SERVE["downscale_delay_s"]
 WINDOW_S, KEPT = 20.0, 0.95
 START_LIMIT_S = 240.0
 
@@ -195,9 +195,7 @@ async def _live(trace: Trace, name: str) -> Seen:
         limits = httpx.Limits(max_connections=None)
         async with httpx.AsyncClient(base_url=url, timeout=300, limits=limits) as client:
             handover_s = await _handover_s(client)
-            await asyncio.sleep(SETTLES_S)
-            if not samples:
-                raise SystemExit("the controller does not say what replicas there are")
+            await _settle(samples)
             start_s = time.monotonic()
             latencies = await asyncio.gather(
                 *(
@@ -221,12 +219,28 @@ async def _ask(client: httpx.AsyncClient, at_s: float, seconds: float) -> float:
     return time.monotonic() - at_s
 
 
-async def _handover_s(client: httpx.AsyncClient, count: int = 4, nap_s: float = 1.0) -> float:
-    """What a waiting request loses between the answer before it and its own start."""
-    now_s = time.monotonic()
-    ends = await asyncio.gather(*(_ask(client, now_s, nap_s) for _ in range(count)))
-    gaps = np.diff(np.sort(ends)) - nap_s
-    return max(float(gaps.mean()), 0.0)
+async def _handover_s(client: httpx.AsyncClient, rounds: int = 4, nap_s: float = 0.5) -> float:
+    """What a waiting request loses between the answer before it and its own start.
+
+    Two at a time, with pauses: neither policy should grow for them.
+    """
+    gaps = []
+    for _ in range(rounds):
+        now_s = time.monotonic()
+        first, second = sorted(await asyncio.gather(*(_ask(client, now_s, nap_s) for _ in "ab")))
+        gaps.append(second - first - nap_s)
+        await asyncio.sleep(SERVE["look_back_period_s"])
+    return max(float(np.mean(gaps)), 0.0)
+
+
+async def _settle(samples: list[tuple[float, int, int]]) -> None:
+    """Wait until one replica is left, which both policies begin with."""
+    end_s = time.monotonic() + SETTLE_LIMIT_S
+    while not samples or samples[-1][1:] != (1, 1):
+        if time.monotonic() > end_s:
+            raise SystemExit(f"the fleet does not settle at one replica: {samples[-3:]}")
+        await asyncio.sleep(0.5)
+    await asyncio.sleep(SERVE["look_back_period_s"])
 
 
 async def _history(client: httpx.AsyncClient) -> list[str]:

@@ -21,7 +21,7 @@ from deployments.logs import join_serve_log
 from deployments.node_address import bind_to_node_address
 from deployments.node_metrics import measure_node, name_as_number
 from deployments.signs import Sign, Signs
-from deployments.work import Work
+from deployments.work import Work, kinds_as_numbers
 from models.core.capability import Capability, ModelCard, Run, Setup
 from models.core.device import cap_memory, choose_device
 from models.core.errors import Cancelled, CapabilityError
@@ -180,7 +180,7 @@ class Replica:
     def _answer(self, request: BaseModel, run: Run) -> BaseModel | CapabilityError:
         if run.cancelled():
             return Cancelled("the caller left before the work began")
-        with self._work.piece():
+        with self._work.piece(getattr(request, "work_class", type(request).__name__)):
             try:
                 return self._capability.run(request, run)
             except CapabilityError as error:
@@ -194,6 +194,7 @@ class Replica:
             **({} if gpus is None else {"gpu": gpus.busy, "gpu_memory": gpus.memory}),
             "busy_s": self._work.busy_s(),
             "service_s": self._work.service_s,
+            **kinds_as_numbers(self._work.kinds()),
             "gpu_share": self._spec.num_gpus,
             "node": name_as_number(node.name),
             "cpu": node.cpu,

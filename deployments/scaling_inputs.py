@@ -6,7 +6,8 @@ from typing import Any, TypeAlias
 from ray.serve.config import AutoscalingContext
 
 from deployments.node_metrics import number_as_name
-from models.scaling.snapshot import Demand, Node, Terms, demand_in_hand
+from deployments.work import EACH_S, OFTEN
+from models.scaling.snapshot import Demand, Node, Terms, WorkClass, demand_in_hand
 
 STALE_S = 45.0  # replicas report every 10 s
 
@@ -35,9 +36,7 @@ def demand_of(
     reports: Reports = ctx.raw_metrics or {}
     now_s = ctx.current_time or 0.0
     _check_age(reports.get("busy_s", {}), now_s)
-    # A replica that has answered nothing yet reports 0. The mean, not the largest: of several noisy
-    # figures the largest grows with their number.
-    measured = [seconds for seconds in _latest(reports, "service_s") if seconds > 0]
+    work = classes_of(reports)
     own = {
         "min_replicas": ctx.capacity_adjusted_min_replicas,
         "max_replicas": ctx.capacity_adjusted_max_replicas,
@@ -52,10 +51,46 @@ def demand_of(
         replicas=ctx.target_num_replicas,
         working=max(busy, held),
         ongoing=ctx.total_num_requests,
-        service_s=sum(measured) / len(measured) if measured else 0.0,
+        service_s=sum(one.share * one.seconds for one in work) or _measured_s(reports),
         cold_start_s=cold_start_s,
         default_replicas=default_replicas,
+        work=work,
     )
+
+
+def classes_of(reports: Reports) -> tuple[WorkClass, ...]:
+    """What all replicas did of late, by class of work: those that did more count for more."""
+    seen: dict[str, list[tuple[float, float]]] = {}
+    for metric, series in reports.items():
+        if metric.startswith(OFTEN):
+            name = metric.removeprefix(OFTEN)
+            each_s = reports.get(EACH_S + name, {})
+            seen[name] = [
+                (float(often[-1].value), float(each_s[replica][-1].value))
+                for replica, often in series.items()
+                if often and each_s.get(replica)
+            ]
+    counts = {name: sum(count for count, _ in pieces) for name, pieces in seen.items()}
+    total = sum(counts.values())
+    return tuple(
+        WorkClass(
+            name,
+            counts[name] / total,
+            sum(count * seconds for count, seconds in seen[name]) / counts[name],
+        )
+        for name in sorted(counts)
+        if counts[name] > 0
+    )
+
+
+def _measured_s(reports: Reports) -> float:
+    """Seconds per request where replicas do not tell classes.
+
+    A replica that has answered nothing yet reports 0. The mean, not the largest: of several noisy
+    figures the largest grows with their number.
+    """
+    measured = [seconds for seconds in _latest(reports, "service_s") if seconds > 0]
+    return sum(measured) / len(measured) if measured else 0.0
 
 
 def nodes_of(ctx: AutoscalingContext) -> dict[str, Node]:

@@ -23,7 +23,7 @@ from models.scaling.trace import Trace, generate, read_trace
 REQUESTS_FILE = "lora_request_trace_2024-11.csv"
 LATENCIES_FILE = "latency_percentiles.json"
 START = datetime(2024, 11, 19, tzinfo=UTC)  # before it the file is thin
-HEADROOM, SLACK = 1.5, 0.25
+HEADROOM, SLACK, HOLD_S, DRAIN_S, SPARE_S, TREND = 0.5, 0.4, 30.0, 40.0, 2400.0, 0.5
 
 
 def add_parser(subcommands: Subcommands) -> None:
@@ -112,9 +112,20 @@ def parse_policy(text: str, max_replicas: int) -> tuple[Policy, bool]:
         raise Failure(f"no such policy: {text!r}; expected {expected}") from error
 
 
-def deciding(headroom: float, max_replicas: int, slack: float = SLACK) -> Deciding:
+def deciding(
+    headroom: float, max_replicas: int, slack: float = SLACK, trend: float = TREND
+) -> Deciding:
     """Our policy."""
-    return Deciding(Terms(1, max_replicas, headroom=headroom, slack=slack), trust=0.0)
+    terms = Terms(
+        1,
+        max_replicas,
+        headroom=headroom,
+        slack=slack,
+        hold_s=HOLD_S,
+        drain_s=DRAIN_S,
+        spare_s=SPARE_S,
+    )
+    return Deciding(terms, trust=0.0, trend=trend)
 
 
 def serve_default(

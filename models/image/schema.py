@@ -1,5 +1,6 @@
 """What the image capability takes and gives: the contract of its route and its workflow step."""
 
+import math
 from collections.abc import Mapping
 from typing import Annotated, Literal
 
@@ -15,6 +16,7 @@ MAX_OBJECTS = 8
 MIN_SIDE_PX, MAX_SIDE_PX = 64, 2048
 MAX_SEED = 2**31
 MAX_STEPS, MAX_ADAPTERS = 150, 4
+DEFAULT_STEPS = 30
 MAX_BASE64_CHARACTERS = 32 * 2**20
 
 Hex = Annotated[str, Field(pattern=r"^#[0-9a-f]{6}$", description="sRGB colour, `#rrggbb`")]
@@ -245,6 +247,16 @@ class ImageRequest(Value):
     def height_px(self) -> int:
         """Height of each picture."""
         return int(self.size.split("x")[1])
+
+    @property
+    def work_class(self) -> str:
+        """Requests of one class take about as long: kind of model, pixels x pictures x steps."""
+        pictures = self.n * (self.motion.frames if self.motion else 1)
+        amount = self.width_px * self.height_px * pictures / 1e6
+        kind, unit = f"{self.backend} {self.quality}", "Mpx"
+        if self.backend == "diffusers":
+            kind, unit, amount = "diffusers", "Mpx steps", amount * (self.steps or DEFAULT_STEPS)
+        return f"{kind}, up to {4.0 ** math.ceil(math.log(amount, 4)):g} {unit}"
 
 
 FIELDS_OF: Mapping[BackendName, frozenset[str]] = {

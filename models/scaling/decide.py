@@ -7,6 +7,7 @@ from typing import Literal
 
 from models.scaling.budget import EPSILON, share_gpus
 from models.scaling.snapshot import Demand, Limits, Need, Node, Snapshot, Terms
+from models.scaling.staffing import load_kept, servers_for
 
 Binding = Literal["load", "minimum", "maximum", "hold", "pressure", "budget"]
 """What a target follows from in the end."""
@@ -60,16 +61,19 @@ def decide(snapshot: Snapshot) -> Decision:
     """Decide how many replicas each deployment should have.
 
     The need of a deployment is its load (or the forecast, if larger), what drains its backlog in
-    time, and headroom for chance. A need above what there is grows the deployment at once, with
+    time, and room for chance: as much as a promised waiting time takes, else headroom. A need above what there is grows the deployment at once, with
     some slack on top, so that the next small rise needs no change; it shrinks when the largest
-    need of the holding time would leave twice the slack free. Full machines stop growth; what is
+    need of the holding time would leave twice the slack free, or once the spare replicas have cost
+    what a change is worth. Full machines stop growth; what is
     left competes for GPUs by priority.
     """
     pressed = pressure(snapshot.nodes, snapshot.limits)
     needs = {n: need(d) for n, d in snapshot.demands.items()}
-    past = {n: _remember(n, needs[n], d.terms, snapshot) for n, d in snapshot.demands.items()}
+    past = {n: _remember(n, needs[n], d, snapshot) for n, d in snapshot.demands.items()}
     peaks = {n: max(moment.replicas for moment in moments) for n, moments in past.items()}
-    wishes = {n: wish(needs[n], peaks[n], d) for n, d in snapshot.demands.items()}
+    wishes = {
+        n: wish(needs[n], peaks[n], d, past[n][-1].spare_s) for n, d in snapshot.demands.items()
+    }
     fitting = {n: _fitting(wishes[n], d, pressed) for n, d in snapshot.demands.items()}
     terms = {n: d.terms for n, d in snapshot.demands.items()}
     targets = share_gpus(fitting, terms, snapshot.limits.gpus)
@@ -92,17 +96,24 @@ def decide(snapshot: Snapshot) -> Decision:
     )
 
 
-def wish(needed: float, peak: float, demand: Demand) -> int:
-    """Whole replicas within the bounds: the present number unless the need leaves its band."""
+def wish(needed: float, peak: float, demand: Demand, spare_s: float = 0.0) -> int:
+    """Whole replicas within the bounds: the present number unless a change is worth it."""
     terms = demand.terms
-    present = min(max(demand.replicas, terms.min_replicas), terms.max_replicas)
+    present = _bounded(demand.replicas, terms)
+    fewer = with_slack(peak, terms)
     if needed > present + EPSILON:
         found = with_slack(needed, terms)
-    elif with_slack(peak, terms) < math.ceil(present * (1 - terms.slack) - EPSILON):
-        found = with_slack(peak, terms)
+    elif terms.spare_s > 0:
+        found = fewer if fewer < present and spare_s >= terms.spare_s else present
+    elif fewer < math.ceil(present * (1 - terms.slack) - EPSILON):
+        found = fewer
     else:
         found = present
-    return min(max(found, terms.min_replicas), terms.max_replicas)
+    return _bounded(found, terms)
+
+
+def _bounded(replicas: int, terms: Terms) -> int:
+    return min(max(replicas, terms.min_replicas), terms.max_replicas)
 
 
 def with_slack(needed: float, terms: Terms) -> int:
@@ -116,15 +127,28 @@ def need(demand: Demand) -> float:
     Source: square-root staffing, Halfin and Whitt 1981, Operations Research 29(3).
     """
     terms = demand.terms
-    load = max(demand.load, demand.forecast, 0.0) / terms.concurrency
+    load = max(demand.load, demand.forecast, 0.0)
     backlog = max(demand.backlog_s, 0.0) / (terms.concurrency * terms.drain_s)
+    if promises(demand):
+        most = math.ceil((terms.max_replicas + 1) * terms.concurrency)  # one more says "too many"
+        promise = (demand.service_s, terms.wait_s, terms.kept)
+        return servers_for(load, *promise, most) / terms.concurrency + backlog
+    load /= terms.concurrency
     return load + backlog + terms.headroom * math.sqrt(load)
+
+
+def promises(demand: Demand) -> bool:
+    """Whether a promised waiting time decides, and not the headroom."""
+    return demand.terms.wait_s > 0 and demand.service_s > 0
 
 
 def load_for(replicas: float, demand: Demand) -> float:
     """The load at which a demand with the same backlog would just need so many replicas."""
     terms = demand.terms
     room = max(replicas - demand.backlog_s / (terms.concurrency * terms.drain_s), 0.0)
+    if promises(demand):
+        servers = math.floor(room * terms.concurrency + EPSILON)
+        return load_kept(servers, demand.service_s, terms.wait_s, terms.kept)
     root = (math.sqrt(terms.headroom**2 + 4 * room) - terms.headroom) / 2
     return root * root * terms.concurrency
 
@@ -147,15 +171,28 @@ def _fullness(node: Node, limits: Limits) -> str:
     return f"{node.name}: {', '.join(full)}" if full else ""
 
 
-def _remember(name: str, needed: float, terms: Terms, snapshot: Snapshot) -> tuple[Need, ...]:
+def _remember(name: str, needed: float, demand: Demand, snapshot: Snapshot) -> tuple[Need, ...]:
     """Needs of the holding time; one that a later, larger one outlives can be forgotten."""
-    since = snapshot.now_s - terms.hold_s
-    kept = tuple(
-        moment
-        for moment in snapshot.past.get(name, ())
-        if moment.at_s > since and moment.replicas > needed
-    )
-    return (*kept, Need(snapshot.now_s, needed))
+    since = snapshot.now_s - demand.terms.hold_s
+    before = snapshot.past.get(name, ())
+    kept = tuple(m for m in before if m.at_s > since and m.replicas > needed)
+    peak = max((moment.replicas for moment in kept), default=needed)
+    spare_s = _spare_s(before, snapshot.now_s, needed, peak, demand)
+    return (*kept, Need(snapshot.now_s, needed, spare_s))
+
+
+def _spare_s(
+    before: tuple[Need, ...], now_s: float, needed: float, peak: float, demand: Demand
+) -> float:
+    """Replica-seconds that could have been done without; a time without any takes some off."""
+    terms = demand.terms
+    present = _bounded(demand.replicas, terms)
+    last = before[-1] if before else Need(now_s, needed)
+    if terms.spare_s <= 0 or needed > present + EPSILON:
+        return 0.0
+    so_far_s = 0.0 if last.spare_s >= terms.spare_s else last.spare_s  # it was spent
+    spare = present - _bounded(with_slack(peak, terms), terms)
+    return max(so_far_s + (now_s - last.at_s) * (spare if spare > 0 else -1), 0.0)
 
 
 def _fitting(wished: int, demand: Demand, pressed: str) -> int:

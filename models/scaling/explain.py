@@ -2,20 +2,21 @@
 
 import math
 
-from models.scaling.decide import Choice, load_for
+from models.scaling.decide import Choice, load_for, promises
 
 HARDLY = 1e-6
+TOLD = 3  # classes of work, the most frequent
 
 
 def reason(choice: Choice) -> str:
     """Why the target is what it is."""
     demand, terms = choice.demand, choice.demand.terms
-    asked = f"{_load(choice)}: {choice.need:.1f} replicas needed"
+    asked = f"{_load(choice)}: {choice.need:.1f} replicas needed{_promise(choice)}"
     said = {
         "load": asked,
         "minimum": f"{asked}; min_replicas is {terms.min_replicas}",
         "maximum": f"{asked}; max_replicas is {terms.max_replicas}",
-        "hold": f"{asked}, {choice.peak:.1f} within the last {terms.hold_s:.0f} s",
+        "hold": f"{asked}, {choice.peak:.1f} within the last {terms.hold_s:.0f} s{_spare(choice)}",
         "pressure": f"{asked}, but no machine takes a further replica ({choice.pressed})",
         "budget": f"{asked}, but the GPUs are shared by priority (here {terms.priority}) and "
         f"{max(choice.gpus_left, 0):g} are left for replicas of {terms.gpu_share:g}",
@@ -51,6 +52,9 @@ def _shrinking(choice: Choice) -> str:
     terms = choice.demand.terms
     if choice.target <= terms.min_replicas:
         return f"shrinks only if min_replicas is lowered below {terms.min_replicas}"
+    if terms.spare_s > 0:
+        spent_s = choice.past[-1].spare_s
+        return f"shrinks once {max(terms.spare_s - spent_s, 0):.0f} more replica-seconds were spare"
     free = math.ceil(choice.target * (1 - terms.slack)) - 1
     below = load_for(free / (1 + terms.slack), choice.demand)
     return f"shrinks at a load of at most {below:.2f} for {terms.hold_s:.0f} s"
@@ -64,6 +68,23 @@ def _load(choice: Choice) -> str:
     if demand.backlog_s > HARDLY:
         words.append(f"{demand.backlog_s:.0f} s of work waiting")
     return ", ".join(words)
+
+
+def _spare(choice: Choice) -> str:
+    worth_s = choice.demand.terms.spare_s
+    if worth_s <= 0:
+        return ""
+    return f", {choice.past[-1].spare_s:.0f} of {worth_s:.0f} replica-seconds spare"
+
+
+def _promise(choice: Choice) -> str:
+    if not promises(choice.demand):
+        return ""
+    terms = choice.demand.terms
+    kept = f" so that {terms.kept:.0%} of requests begin within {terms.wait_s:g} s"
+    classes = sorted(choice.demand.work, key=lambda one: -one.share)[:TOLD]
+    lately = ", ".join(f"{one.share:.0%} {one.name} of {one.seconds:.1f} s" for one in classes)
+    return f"{kept} (lately {lately})" if lately else kept
 
 
 def _change(before: int, after: int) -> str:

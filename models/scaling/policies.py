@@ -1,13 +1,15 @@
 """Policies that the simulator can run."""
 
+import math
 from dataclasses import dataclass, field
 
 from models.scaling.decide import decide
 from models.scaling.forecast import DayProfile
-from models.scaling.simulate import Observation
+from models.scaling.simulate import LOAD_S, RECENT_S, Observation
 from models.scaling.snapshot import Demand, Need, Snapshot, Terms, demand_in_hand
 
 NAME = "simulated"
+REQUEST_S = 20.0  # of work of one, which makes the load of a minute jump
 
 
 @dataclass(frozen=True)
@@ -29,10 +31,13 @@ class Deciding:
         terms: Bounds and headroom.
         trust: How much of the usual load of the coming minutes counts as expected, 0-1; the load of
             the last 90 s always does.
+        trend: How much of a rise of the last minutes is expected to go on until a replica asked for
+            now could work, 0-1.
     """
 
     terms: Terms
     trust: float = 0.5
+    trend: float = 0.0
     _profile: DayProfile = field(default_factory=DayProfile)
     _past: dict[str, tuple[Need, ...]] = field(default_factory=dict)
 
@@ -44,13 +49,28 @@ class Deciding:
             terms=self.terms,
             replicas=seen.replicas,
             load=seen.load,
-            forecast=max(seen.recent, 0.0 if usual is None else self.trust * usual),
+            forecast=max(
+                seen.recent + self.trend * rise(seen),
+                0.0 if usual is None else self.trust * usual,
+            ),
             backlog_s=seen.backlog_s,
             cold_start_s=seen.cold_start_s,
         )
         decision = decide(Snapshot(seen.now_s, {NAME: demand}, past=self._past))
         self._past = decision.past
         return decision.targets[NAME]
+
+
+def rise(seen: Observation) -> float:
+    """How much more load there will be when a replica asked for now works, as it rose lately.
+
+    A difference that chance alone would make half of the time is not counted.
+    """
+    earlier_s = LOAD_S - RECENT_S
+    earlier = max(seen.load * LOAD_S - seen.recent * RECENT_S, 0.0) / earlier_s
+    chance = math.sqrt(REQUEST_S * (seen.recent / RECENT_S + earlier / earlier_s))
+    rose = seen.recent - earlier - chance / 2
+    return max(rose, 0.0) / (LOAD_S / 2) * (seen.cold_start_s + RECENT_S / 2)
 
 
 @dataclass

@@ -24,6 +24,14 @@ class NodeLoad(Value):
     gpu_memory: float | None = Field(None, description="taken of their memory, by anyone")
 
 
+class ClassOfWork(Value):
+    """Requests that take about as much work."""
+
+    name: str
+    share: float = Field(description="of the requests of late, 0 to 1")
+    seconds: float = Field(description="of work per request, model loads included")
+
+
 class DeploymentDecision(Value):
     """What was decided for one deployment, and why."""
 
@@ -35,6 +43,7 @@ class DeploymentDecision(Value):
     default_policy: str = Field(description="what Serve's own policy would have done")
     would_change: tuple[str, ...]
     inputs: dict[str, float]
+    work: tuple[ClassOfWork, ...] = Field((), description="what was asked for of late")
 
 
 class ScalingDecision(Value):
@@ -97,7 +106,14 @@ def record(decision: Decision, snapshot: Snapshot) -> dict[str, DeploymentDecisi
                 "max_replicas": terms.max_replicas,
                 "gpu_share": terms.gpu_share,
                 "priority": terms.priority,
+                "service_s": round(demand.service_s, 3),
+                "wait_s": terms.wait_s,
+                "kept": terms.kept,
                 "usd_per_hour": choice.target * terms.usd_per_replica_hour,
             },
+            work=tuple(
+                ClassOfWork(name=one.name, share=round(one.share, 3), seconds=round(one.seconds, 3))
+                for one in demand.work
+            ),
         )
     return found

@@ -19,8 +19,9 @@ ONGOING_S = 30.0  # over which Ray Serve averages them
 LOAD_S = 300.0  # over which the load is averaged
 RECENT_S = 90.0  # of the load that tells a trend
 LOAD_AHEAD_S = 20.0  # between looks at what is loaded where
-POPULARITY_S = 120.0  # after which a request counts e times less
+POPULARITY_S = 90.0  # after which a request counts e times less
 FORGOTTEN_S = 0.01
+CROWDING = 1.3  # those that hold a model are busy together, more than all are on the whole
 SCAN = 16  # requests of the queue that a free replica looks at
 SMOOTHING = 0.2  # of the measured seconds per request
 FIRST_COMES_S = 20.0  # the first of the queue is not passed over for longer
@@ -305,7 +306,7 @@ class Simulation:
         self._popular_s = now_s
         faded = ((model, fade * weight) for model, weight in self._popularity.items())
         self._popularity = {model: weight for model, weight in faded if weight > FORGOTTEN_S}
-        busy = seen.load / max(self._target, 1)
+        busy = CROWDING * seen.load / max(self._target, 1)
         wanted = copies(self._popularity, self._target, self._world.host_models, busy)
         for replica, model, load_s in self._fleet.load_ahead(wanted):
             self._push(now_s + load_s, self._loaded, replica, model)

@@ -20,9 +20,15 @@ class Terms:
             1981): randomness of the arrivals grows like it.
         slack: Part of the need that is added when it changes; the band without change is twice it.
         hold_s: Shrink only to the largest need of this long.
+        spare_s: Replica-seconds that a change is worth: shrink once so many could have been done
+            without since the last change, so that many idle replicas go soon and a single one
+            stays long. 0: shrink when the largest need leaves twice the slack free.
         usd_per_replica_hour: Price of one replica.
         trust: How much of the load that is usual at the time of day, once a replica asked for now
             could work, counts as expected; 0 to 1.
+        wait_s: The promise: work begins within this time of the request. 0 promises nothing, and
+            `headroom` alone decides.
+        kept: Share of requests for which the promise has to hold.
     """
 
     min_replicas: int = 1
@@ -34,8 +40,26 @@ class Terms:
     headroom: float = 1.0
     slack: float = 0.1
     hold_s: float = 300.0
+    spare_s: float = 0.0
     usd_per_replica_hour: float = 0.0
     trust: float = 0.0
+    wait_s: float = 0.0
+    kept: float = 0.95
+
+
+@dataclass(frozen=True, slots=True)
+class WorkClass:
+    """Requests that take about as much work.
+
+    Attributes:
+        name: As the capability calls them.
+        share: Of the requests of late, 0 to 1.
+        seconds: Of work per request, model loads included.
+    """
+
+    name: str
+    share: float
+    seconds: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +75,8 @@ class Demand:
         backlog_s: Seconds of work that wait in queues.
         cold_start_s: From asking for a replica until it works, as measured.
         default_replicas: What Serve's own policy would ask for.
+        service_s: Seconds of work per request; 0 if none was measured yet.
+        work: The same by class.
     """
 
     terms: Terms
@@ -60,6 +86,8 @@ class Demand:
     backlog_s: float = 0.0
     cold_start_s: float = 0.0
     default_replicas: int | None = None
+    service_s: float = 0.0
+    work: tuple[WorkClass, ...] = ()
 
 
 def demand_in_hand(
@@ -71,6 +99,7 @@ def demand_in_hand(
     service_s: float,
     cold_start_s: float,
     default_replicas: int | None = None,
+    work: tuple[WorkClass, ...] = (),
 ) -> Demand:
     """The demand of which only what is in hand and what waits is known.
 
@@ -82,6 +111,7 @@ def demand_in_hand(
         service_s: Seconds of work per request.
         cold_start_s: From asking for a replica until it works.
         default_replicas: What Serve's own policy would ask for.
+        work: By class, where it is known.
     """
     return Demand(
         terms=terms,
@@ -90,6 +120,8 @@ def demand_in_hand(
         backlog_s=max(ongoing - working, 0.0) * service_s,
         cold_start_s=cold_start_s,
         default_replicas=default_replicas,
+        service_s=service_s,
+        work=work,
     )
 
 
@@ -126,10 +158,17 @@ class Limits:
 
 @dataclass(frozen=True, slots=True)
 class Need:
-    """Replicas that a deployment could have used at a moment."""
+    """Replicas that a deployment could have used at a moment.
+
+    Attributes:
+        at_s: The moment.
+        replicas: Before rounding and bounds.
+        spare_s: Replica-seconds that could have been done without since the last change.
+    """
 
     at_s: float
     replicas: float
+    spare_s: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,6 +1,5 @@
 """The routes of the autoscaler, the command, and the policy that Serve's controller calls."""
 
-import time
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -18,7 +17,7 @@ from deployments.autoscaling import Policy
 from deployments.gpu_metrics import GpuLoad, measure_gpus
 from deployments.node_metrics import name_as_number, number_as_name
 from deployments.serve_default import ServeDefault, context
-from deployments.work import Work
+from deployments.work import Work, kinds_as_numbers
 from graphs.cli import main
 from models.scaling.forecast import DAY_S
 from models.scaling.record import (
@@ -215,26 +214,53 @@ def test_a_node_survives_its_way_as_a_number() -> None:
 
 
 def test_work_counts_what_is_in_hand() -> None:
-    work = Work()
+    clock = iter([0.0, 1.0, 3.0, 5.0, 9.0])
+    work = Work(lambda: next(clock))
     before = work.busy_s()
     with work.piece():
         during = work.busy_s()
 
-    assert before == 0
-    assert 0 < during <= work.busy_s() < 1
-    assert work.service_s == work.busy_s()
+    assert (before, during) == (0, 2)
+    assert work.busy_s() == work.service_s == 4
 
 
 def test_pieces_done_side_by_side_share_their_time() -> None:
-    work = Work()
+    clock = iter([0.0, 6.0, 10.0, 10.0, 10.0])
+    work = Work(lambda: next(clock))
     with work.piece():
-        time.sleep(0.05)
         with work.piece():
-            time.sleep(0.05)
+            pass
         first = work.service_s
 
-    assert work.busy_s() >= 0.1
-    assert first == pytest.approx(0.025, abs=0.02)
+    assert work.busy_s() == 10
+    assert first == 2
+
+
+def test_kinds_of_work_are_counted_and_timed_apart() -> None:
+    now = [0.0]
+    work = Work(lambda: now[0])
+    for kind, seconds in [("small", 1.0), ("large", 20.0), ("small", 2.0), ("small", 2.0)]:
+        with work.piece(kind):
+            now[0] += seconds
+    kinds = work.kinds()
+
+    assert kinds["large"] == (pytest.approx(0.95**2), 20.0)
+    assert kinds["small"] == (pytest.approx(0.95**3 + 0.95 + 1), pytest.approx(1.36))
+
+
+def test_classes_of_work_of_all_replicas_make_the_decision_and_are_told(ledger: Ledger) -> None:
+    promise = {**PLAIN, "wait_s": 30, "kept": 0.9}
+    work = kinds_as_numbers({"small": (3.0, 2.0), "large": (1.0, 34.0)})
+    for wait_s, target in ((30, 3), (3, 4)):
+        policy = Policy({"image": {**promise, "wait_s": wait_s}})
+        call(policy, seen(busy=2.0, ongoing=2.0, replicas=2, **work))
+        one = ledger.noted[-1][0].deployments["image"]
+
+        assert one.target == target
+        assert f"so that 90% of requests begin within {wait_s} s" in one.reason
+        assert "(lately 75% small of 2.0 s, 25% large of 34.0 s)" in one.reason
+        assert one.inputs["service_s"] == 10
+        assert [(each.name, each.share) for each in one.work] == [("large", 0.25), ("small", 0.75)]
 
 
 def decision(target: int, minute: int) -> ScalingDecision:

@@ -27,10 +27,17 @@ from models.image.fine_tune import (
 )
 from models.image.options import ImageOptions
 from models.image.picture_files import check_format, encode_picture
-from models.image.schema import MAX_SEED, BackendName, ImageRequest, ImageResult, Picture
+from models.image.schema import (
+    DEFAULT_STEPS,
+    MAX_SEED,
+    BackendName,
+    ImageRequest,
+    ImageResult,
+    Picture,
+)
 from models.image.sources import read_mask, read_source
 
-DEFAULT_STEPS, DEFAULT_GUIDANCE = 30, 5.0
+DEFAULT_GUIDANCE = 5.0
 
 
 class DiffusersBackend:

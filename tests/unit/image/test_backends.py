@@ -85,3 +85,14 @@ def test_fields_without_a_meaning_are_named() -> None:
     assert asked.foreign_to("scene") == ("negative_prompt", "steps")
     assert asked.foreign_to("diffusers") == ()
     assert request(quality="high").foreign_to("diffusers") == ("quality",)
+
+
+def test_requests_of_one_class_take_about_as_long() -> None:
+    def of(**fields: object) -> str:
+        return ImageRequest(prompt="a cube", **fields).work_class  # type: ignore[arg-type]
+
+    assert of() == of(size="640x480") == "scene standard, up to 1 Mpx"
+    assert of(n=4, size="1024x1024") == "scene standard, up to 16 Mpx"
+    assert of(backend="diffusers") == of(backend="diffusers", steps=30)
+    assert of(backend="diffusers", steps=30) == "diffusers, up to 16 Mpx steps"
+    assert of(backend="diffusers", steps=4) == "diffusers, up to 4 Mpx steps"

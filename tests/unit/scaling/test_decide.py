@@ -206,3 +206,38 @@ def test_load_for_inverts_the_wish(demand: Demand, replicas: int) -> None:
     if load > 0:
         again = need(replace(demand, load=load, forecast=0))
         assert again == pytest.approx(replicas)
+
+
+def test_a_shrink_waits_until_the_spare_replicas_are_worth_a_change() -> None:
+    terms = Terms(max_replicas=64, headroom=0, slack=0, hold_s=0, spare_s=600)
+
+    def shrinks_after(load: float) -> int:
+        past: dict[str, tuple[Need, ...]] = {}
+        for tick in range(1000):
+            demand = Demand(terms, 10, load=load)
+            decision = decide(Snapshot(10.0 * tick, {"image": demand}, past=past))
+            past = decision.past
+            if decision.targets["image"] < 10:
+                assert decision.targets["image"] == math.ceil(load)
+                return tick * 10
+        return -1
+
+    assert shrinks_after(4) == 100
+    assert shrinks_after(9) == 600
+    assert shrinks_after(10) == -1
+
+
+def test_a_rise_makes_spare_replicas_count_anew_and_the_words_say_how_far_it_is() -> None:
+    terms = Terms(max_replicas=64, headroom=0, slack=0, hold_s=0, spare_s=600)
+    past: dict[str, tuple[Need, ...]] = {}
+    told = []
+    for tick, load in enumerate([4, 4, 12, 4, 4]):
+        demand = Demand(terms, 10 if tick < 3 else 12, load=load)
+        decision = decide(Snapshot(10.0 * tick, {"image": demand}, past=past))
+        past = decision.past
+        told.append(explain.changes(decision.choices["image"])[1])
+
+    assert told[1] == "shrinks once 540 more replica-seconds were spare"
+    assert told[2] == "shrinks once 600 more replica-seconds were spare"
+    assert told[4] == "shrinks once 440 more replica-seconds were spare"
+    assert "160 of 600 replica-seconds spare" in explain.reason(decision.choices["image"])

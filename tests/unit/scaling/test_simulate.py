@@ -1,6 +1,7 @@
 """The simulator against closed forms, and its parts against what they promise."""
 
 import json
+import math
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -10,7 +11,7 @@ import pytest
 from models.scaling.forecast import DAY_S, DayProfile
 from models.scaling.loads import LoadTimes, read_percentiles
 from models.scaling.placement import copies
-from models.scaling.policies import Deciding, Fixed, InHand
+from models.scaling.policies import Deciding, Fixed, InHand, rise
 from models.scaling.simulate import Observation, Outcome, World, simulate
 from models.scaling.snapshot import Terms
 from models.scaling.trace import Trace, generate, read_trace
@@ -216,3 +217,21 @@ def test_percentiles_become_draws_of_two_modes(tmp_path: Path) -> None:
 
     assert 2 <= min(times.host_s) < max(times.host_s) < 10 < max(times.storage_s) <= 40
     assert set(times.lora_s) == {4.0}
+
+
+def test_a_rise_is_expected_to_go_on_and_chance_is_not() -> None:
+    def seen(load: float, recent: float) -> Observation:
+        return Observation(0, 1, 1, 0.0, load, recent, 0.0, cold_start_s=105)
+
+    # 90 s at 90 after 210 s at 60: the middles are 150 s apart, it goes on for 105 + 45 s.
+    chance = math.sqrt(20 * (90 / 90 + 60 / 210))
+    assert rise(seen((90 * 90 + 60 * 210) / 300, 90)) == pytest.approx(30 - chance / 2)
+    assert rise(seen(60, 61)) == 0
+    assert rise(seen(60, 40)) == 0
+
+
+def test_who_expects_a_rise_to_go_on_asks_for_more() -> None:
+    seen = Observation(0, 60, 60, 0.0, 69, 90, 0.0, 180)
+    plain, eager = (Deciding(Terms(1, 999), trust=0, trend=trend)(seen) for trend in (0, 0.5))
+
+    assert eager > plain
