@@ -97,43 +97,36 @@ def test_an_open_address_without_keys_is_refused() -> None:
     assert "orrery keys add" in ended.stderr
 
 
-def test_with_keys_the_service_starts_and_asks_for_them(scratch: Path) -> None:
+@pytest.fixture(scope="module")
+def keyed(scratch: Path) -> Iterator[tuple[Service, str]]:
+    """The service with a key, on a machine whose Ray believes in a GPU."""
     keys_file = scratch / "keys.json"
     key = add_key(keys_file, "a", "acme", frozenset({"*"}))
-    service = Service(
-        probe_config(scratch),
-        free_port(),
-        scratch / "keyed",
-        environment={"ORRERY_KEYS_FILE": str(keys_file)},
-    ).start()
+    environment = {"ORRERY_KEYS_FILE": str(keys_file), "RAY_OVERRIDE_RESOURCES": '{"GPU": 1}'}
+    service = Service(probe_config(scratch), free_port(), scratch / "keyed", environment).start()
     try:
-        service.wait_until_ready()
-        with service.client() as client:
-            without = client.get("/status")
-            answer = client.post(
-                "/api/v1/probe", json={}, headers={"Authorization": f"Bearer {key}"}
-            )
+        yield service.wait_until_ready(), key
     finally:
         service.stop()
+
+
+def test_with_keys_the_service_starts_and_asks_for_them(keyed: tuple[Service, str]) -> None:
+    service, key = keyed
+    with service.client() as client:
+        without = client.get("/status")
+        answer = client.post("/api/v1/probe", json={}, headers={"Authorization": f"Bearer {key}"})
 
     assert without.status_code == 401
     assert answer.json()["owner"] == "acme"
     assert key not in "".join(service.printed)
 
 
-def test_the_same_file_takes_its_share_of_a_gpu_where_there_is_one(scratch: Path) -> None:
-    service = Service(
-        probe_config(scratch),
-        free_port(),
-        scratch / "gpu",
-        environment={"RAY_OVERRIDE_RESOURCES": '{"GPU": 1}'},
-    ).start()
-    try:
-        service.wait_until_ready()
-        with service.client() as client:
-            probe = client.get("/status").json()["deployments"]["probe"]
-    finally:
-        service.stop()
+def test_the_same_file_takes_its_share_of_a_gpu_where_there_is_one(
+    keyed: tuple[Service, str],
+) -> None:
+    service, key = keyed
+    with service.client(headers={"Authorization": f"Bearer {key}"}) as client:
+        probe = client.get("/status").json()["deployments"]["probe"]
 
     assert probe["num_gpus"] == 0.5
 
