@@ -2,13 +2,16 @@
 
 In process and on one thread: packed trees with reasons, `Booster.inplace_predict`, and Shapley
 values by `pred_contribs`, each over the same rows in turn. Then requests through the capability,
-state included, one by one and in batches; and with `--url` over HTTP at a fixed rate.
+state included, one by one and in batches; and over HTTP at a fixed rate, of a running service
+(`--url`) or of one that is started for it with the fraud capability alone (`--proxies`). The client
+shares the cores with it.
 
-Run: `python -m benchmarks.fraud_serving [--url http://127.0.0.1:8000]`.
+Run: `python -m benchmarks.fraud_serving [--url http://127.0.0.1:8000] [--proxies default haproxy]`.
 """
 
 import argparse
 import asyncio
+import os
 import sys
 import tempfile
 import time
@@ -21,7 +24,9 @@ import httpx
 import numpy as np
 import numpy.typing as npt
 import xgboost
+import yaml
 
+from benchmarks.gateway import HAPROXY, ROOT, _running
 from benchmarks.machine import report
 from models.core.capability import Run, Setup
 from models.core.local_store import LocalArtifactStore
@@ -34,6 +39,7 @@ from models.fraud.schema import FraudRequest
 from models.fraud.scoring import FILE, WEIGHTS, TransactionModel
 from models.fraud.stream import streamed_features
 
+PORTS = {"default": 8723, "haproxy": 8724}
 ROUTE = "/api/v1/fraud/analyze"
 Rows = npt.NDArray[np.float32]
 Figures = dict[str, float]
@@ -45,6 +51,7 @@ def main() -> None:
     parser.add_argument("--url", help="of a running service, to measure over HTTP too")
     parser.add_argument("--rate", type=float, default=200.0, help="requests per second over HTTP")
     parser.add_argument("--seconds", type=float, default=10.0, help="of load over HTTP")
+    parser.add_argument("--proxies", nargs="*", default=[], choices=tuple(PORTS))
     options = parser.parse_args()
     started = time.monotonic()
     town = generate(Town(customers=300, terminals=150, days=70), 11)
@@ -54,6 +61,10 @@ def main() -> None:
     figures |= _capability(town)
     if options.url:
         figures |= asyncio.run(_over_http(options.url, options.rate, options.seconds))
+    for proxy in options.proxies:
+        found = _served(proxy, options.rate, options.seconds)
+        print(proxy, found, file=sys.stderr)
+        figures |= {f"{proxy}_{name}": value for name, value in found.items()}
     rounded = {name: round(value, 2) for name, value in figures.items()}
     report({**rounded, "n": len(rows), "seconds": round(time.monotonic() - started, 1)})
 
@@ -131,6 +142,25 @@ def _event(labelled: Labelled, number: int) -> dict[str, Any]:
         "device_id": payment.device or None,
         "country": payment.country or None,
     }
+
+
+def _served(proxy: str, rate: float, seconds: float) -> Figures:
+    config = yaml.safe_load((ROOT / "serve_config.yaml").read_text())
+    application = config["applications"][0]
+    application["import_path"] = "benchmarks.fraud_app:build"
+    kept = ("gateway", "orchestrator", "fraud")
+    application["deployments"] = [d for d in application["deployments"] if d["name"] in kept]
+    application.pop("autoscaling_policy", None)
+    with tempfile.TemporaryDirectory(prefix="orrery-bench-") as folder:
+        path, port = Path(folder) / "serve.yaml", PORTS[proxy]
+        path.write_text(yaml.safe_dump(config))
+        variables = {"ORRERY_DATA_DIR": folder, "RAY_worker_niceness": "0"}
+        environment = {**os.environ, **variables, **(HAPROXY if proxy == "haproxy" else {})}
+        command = [sys.executable, "-m", "graphs.cli", "serve", "--config", str(path)]
+        with _running([*command, "--port", str(port)], environment, port):
+            url = f"http://127.0.0.1:{port}"
+            asyncio.run(_over_http(url, rate / 4, seconds / 2))  # connections open, code warm
+            return asyncio.run(_over_http(url, rate, seconds))
 
 
 async def _over_http(url: str, rate: float, seconds: float) -> Figures:

@@ -4,7 +4,8 @@ One Poisson stream of mixed requests is served three times by one worker: by sto
 request after another (a), by stock pipelines in batches of equal kind as `@serve.batch` makes them
 (b), and by the step engine. The checkpoint is tiny and random, laid out as SDXL, and small enough
 that a forward of many rows costs little more than one of two, as on a GPU that one picture does not
-fill. Load is 80 % of what (a) can do; throughput is measured with all requests there at once.
+fill. Load is 80 % of what (a) can do with this very stream: its requests are measured one after
+another, and arrive at the pace that follows. Throughput is measured with all of them there at once.
 
 A batch of (b) holds requests of equal steps, guidance and adapter, up to as many as fill the rows
 of the engine's forwards; they share one scheduler, text encoding and decoding. Weights, precision
@@ -15,8 +16,8 @@ import argparse
 import statistics
 import sys
 import tempfile
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from typing import Any, TypeAlias
@@ -113,6 +114,18 @@ class Stock:
         served.end_s = clock.now_s
         return served
 
+    @staticmethod
+    def replayed(served: Served, stream: Sequence[Ask]) -> Served:
+        """The same work one after another, had the requests come at other moments."""
+        again = replace(served, first={}, done={}, end_s=0.0)
+        before_s = 0.0
+        for ask in stream:
+            shift_s = max(again.end_s, ask.at_s) - before_s
+            again.first[ask.seed] = served.first[ask.seed] + shift_s
+            again.end_s = again.done[ask.seed] = served.done[ask.seed] + shift_s
+            before_s = served.done[ask.seed]
+        return again
+
     def in_batches(self, stream: Sequence[Ask], clock: Clock) -> Served:
         """The oldest request with those of its kind that are there, or come while it waits."""
         served, waiting = Served(), list(stream)
@@ -180,7 +193,8 @@ class Stepped:
         request.fixed_rows = fixed_rows
         if ask.adapter is not None:
             wanted = (Adapter(name=ask.adapter),)
-            request.adapters = self._shelf.fetch(wanted, self._checkpoint, "local")
+            found = self._shelf.fetch(wanted, self._checkpoint, "local")
+            request.adapters = None if found is None else found.network
         return request
 
 
@@ -201,7 +215,6 @@ def main() -> None:
 
 def _figures(options: argparse.Namespace, folder: Path) -> dict[str, object]:
     stock, stepped = _built(options, folder)
-    rng = np.random.default_rng(options.seed)
 
     def clock() -> Clock:
         return Clock(options.device)
@@ -209,13 +222,18 @@ def _figures(options: argparse.Namespace, folder: Path) -> dict[str, object]:
     warm = draw(12, 1e9, options.traces, np.random.default_rng(1))
     for serve in (stock.one_by_one, stock.in_batches, stepped.serve):
         serve(warm, clock())
-    crowd = draw(options.requests // 2, 1e9, options.traces, rng)
-    full = [_told(name, serve(crowd, clock())) for name, serve in _arms(stock, stepped)]
-    rate = LOAD * len(crowd) / full[0].end_s
-    stream = draw(options.requests, rate, options.traces, rng)
-    one, many, engine = (
-        _told(name, serve(stream, clock())) for name, serve in _arms(stock, stepped)
-    )
+    drawn = draw(options.requests, 1.0, options.traces, np.random.default_rng(options.seed))
+    crowd = [replace(ask, at_s=0.0) for ask in drawn]
+    full = [
+        _told("one after another, all at once", stock.one_by_one(crowd, clock())),
+        _told("batches, all at once", stock.in_batches(crowd, clock())),
+        _told("step engine, all at once", stepped.serve(crowd, clock())),
+    ]
+    pace_s = full[0].end_s / LOAD / len(drawn)
+    stream = [replace(ask, at_s=ask.at_s * pace_s) for ask in drawn]
+    one = stock.replayed(full[0], stream)
+    many = _told("batches", stock.in_batches(stream, clock()))
+    engine = _told("step engine", stepped.serve(stream, clock()))
     few = stream[: max(8, options.requests // 5)]
     together = stepped.serve(few, clock(), FIXED_ROWS)
     alone = {a.seed: stepped.serve([a], clock(), FIXED_ROWS).pictures[a.seed] for a in few}
@@ -252,19 +270,10 @@ def _figures(options: argparse.Namespace, folder: Path) -> dict[str, object]:
         **figures,
         "n": len(stream),
         "load": LOAD,
+        "load_of_this_draw": round(full[0].end_s / stream[-1].at_s, 3),
         "device": options.device,
         "seconds": round(one.end_s + many.end_s + engine.end_s, 1),
     }
-
-
-def _arms(
-    stock: Stock, stepped: Stepped
-) -> tuple[tuple[str, Callable[[Sequence[Ask], Clock], Served]], ...]:
-    return (
-        ("one after another", stock.one_by_one),
-        ("batches", stock.in_batches),
-        ("step engine", stepped.serve),
-    )
 
 
 def _told(name: str, served: Served) -> Served:

@@ -158,3 +158,18 @@ def lora(checkpoint: Path, rank: int = 4, seed: int = 0, scale: float = 0.3) -> 
             tensors[f"unet.{name}.lora_A.weight"] = down / module.in_features**0.5
             tensors[f"unet.{name}.lora_B.weight"] = up * scale
     return tensors
+
+
+def text_lora(checkpoint: Path, rank: int = 4, seed: int = 0) -> dict[str, Any]:
+    """The tensors of an adapter for the attention of both text encoders of a checkpoint."""
+    pipeline = StableDiffusionXLPipeline.from_pretrained(checkpoint)
+    generator = torch.Generator().manual_seed(seed)
+    tensors = {}
+    for part in ("text_encoder", "text_encoder_2"):
+        for name, module in getattr(pipeline, part).named_modules():
+            if name.endswith(("q_proj", "v_proj", "out_proj")):
+                down = torch.randn(rank, module.in_features, generator=generator)
+                up = torch.randn(module.out_features, rank, generator=generator)
+                tensors[f"{part}.{name}.lora_A.weight"] = down / module.in_features**0.5
+                tensors[f"{part}.{name}.lora_B.weight"] = up
+    return tensors

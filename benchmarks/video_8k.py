@@ -2,8 +2,8 @@
 
 Films four ways, each in a process of its own: an orbit through a baked field, frames painted at 8K
 strip by strip, frames of 1080p enlarged by a Lanczos filter, and HDR10 from linear light. The field
-is a small one, fitted here first; its frames cost what those of a good one do. Every finished file is decoded frame by
-frame. Then a film is stopped, and another is killed with SIGKILL and goes on.
+is fitted here first, as the service does, and kept in `--fields` if that is given. Every finished
+file is decoded frame by frame. Then films are stopped, and others are killed with SIGKILL and go on.
 """
 
 import argparse
@@ -34,7 +34,7 @@ from models.media.canvas import Band
 from models.media.codecs import choose_encoder
 from models.media.facts import read_back
 from models.media.join import join
-from models.media.reel import Reel, Shot, Source
+from models.media.reel import Reel, Shot, Source, cuts
 from models.media.size import Size
 from models.video.fieldwork import FieldEngine
 from models.video.filming import source_of
@@ -47,8 +47,9 @@ SIZE, HD = Size(7680, 4320), Size(1920, 1080)
 RATE = Fraction(24)
 FRAMES = 48
 BAND_ROWS = 60
-KILL_AT_FRAME = 20
-CANCEL_AT_FRAME = 4
+KILL_AT = 5 / 12
+"""Share of the frames after which a film is killed."""
+CANCEL_AT_FRAME = 2
 KINDS = ("field", "painted", "enlarged", "hdr10")
 
 
@@ -81,8 +82,8 @@ def shot(kind: str, frames: int = FRAMES) -> tuple[Shot, Source]:
     return Shot(encoder, native, SIZE, RATE, frames, hdr), painted(native, hdr=hdr)
 
 
-def field_source(folder: Path) -> Source:
-    """Frames of a field that is traced, fitted and baked in this process."""
+def field_source(fields: Path, run: Run) -> Source:
+    """Frames of a field that is traced, fitted and baked in this process, or was before."""
     scene = Scene.model_validate(
         {
             "objects": [
@@ -91,12 +92,12 @@ def field_source(folder: Path) -> Source:
             ]
         }
     )
-    setting = set_up(scene, style_named("photo"), SIZE, 0, folder)
-    engine = FieldEngine(Renderer(None, folder), views=24, side_px=128, iterations=300)
+    setting = set_up(scene, style_named("photo"), SIZE, 0, fields)
+    engine = FieldEngine(Renderer(None, fields))
     asked = VideoRequest(scene=scene, engine="nerf", width=SIZE.width, height=SIZE.height)
-    footage = engine.prepare(asked, setting, Run())
+    footage = engine.prepare(asked, setting, run)
     path = expand(Preset(preset="orbit"), setting.subject, FRAMES / 24, 24, 0)
-    return source_of(footage, path, SIZE, "rgb", (1.0, 9.0), Run(), lambda _number: None)
+    return source_of(footage, path, SIZE, "rgb", (1.0, 9.0), run, lambda _number: None)
 
 
 def rss_gb() -> float:
@@ -105,11 +106,11 @@ def rss_gb() -> float:
     return pages * os.sysconf("SC_PAGE_SIZE") / 1e9
 
 
-def film(kind: str, folder: Path, frames: int) -> dict[str, Any]:
+def film(kind: str, folder: Path, frames: int, fields: Path) -> dict[str, Any]:
     """Film in this process and check the file."""
     what, paint = shot(kind, frames)
     if kind == "field":
-        paint = field_source(folder)
+        paint = field_source(fields, Run())
     reel = Reel(folder / kind, what)
     levels: list[float] = []
 
@@ -168,11 +169,13 @@ def psnr(path: Path, kind: str, paint: Source, frames: int) -> float | None:
     return round(float(10 * np.log10(219**2 / np.mean((seen - truth) ** 2))), 1)
 
 
-def cancel_s(folder: Path) -> float:
+def cancel_s(kind: str, folder: Path, fields: Path) -> float:
     """Seconds from the wish to stop until the film has stopped."""
-    what, paint = shot("painted")
+    what, paint = shot(kind)
     left = threading.Event()
     run, asked = Run(cancelled=left.is_set), [0.0]
+    if kind == "field":
+        paint = field_source(fields, run)
 
     def leave() -> None:
         asked[0] = time.perf_counter()
@@ -200,35 +203,29 @@ def child(arguments: list[str]) -> dict[str, Any]:
     return dict(json.loads(done.stdout.splitlines()[-1]))
 
 
-def killed(folder: Path, frames: list[str]) -> dict[str, Any]:
+def killed(kind: str, folder: Path, count: int, options: list[str]) -> dict[str, Any]:
     """Kill a film by SIGKILL in the middle and let another process go on."""
-    command = [
-        sys.executable,
-        "-m",
-        "benchmarks.video_8k",
-        "--film",
-        "painted",
-        str(folder),
-        *frames,
-    ]
+    arguments = ["--film", kind, str(folder), *options]
+    command = [sys.executable, "-m", "benchmarks.video_8k", *arguments]
+    kill_at = int(count * KILL_AT)
     process = subprocess.Popen(
         command, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True
     )
     assert process.stderr is not None
     for line in process.stderr:
-        if line.startswith(f"painted frame {KILL_AT_FRAME},"):
+        if line.startswith(f"{kind} frame {kill_at},"):
             process.send_signal(signal.SIGKILL)
             break
     process.wait()
-    reel = Reel(folder / "painted", shot("painted", int(frames[-1]))[0])
+    reel = Reel(folder / kind, shot(kind, count)[0])
     kept = reel.frames_closed
-    again = child(["--film", "painted", str(folder), *frames])
+    again = child(arguments)
     return {
-        "killed_at_frame": KILL_AT_FRAME,
-        "frames_kept": kept,
-        "fragments_lost": 1 if kept < KILL_AT_FRAME else 0,
-        "resumed_frames": again["frames"],
-        "resumed_gapless": again["gapless"],
+        f"{kind}_killed_at_frame": kill_at,
+        f"{kind}_frames_kept": kept,
+        f"{kind}_fragments_lost": sum(kept <= cut < kill_at for cut in cuts(count, RATE)),
+        f"{kind}_resumed_frames": again["frames"],
+        f"{kind}_resumed_gapless": again["gapless"],
     }
 
 
@@ -236,33 +233,39 @@ def main() -> None:
     """Film all ways and print one JSON line."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--film", nargs=2, metavar=("KIND", "FOLDER"), help=argparse.SUPPRESS)
-    parser.add_argument("--cancel", metavar="FOLDER", help=argparse.SUPPRESS)
+    parser.add_argument("--cancel", nargs=2, metavar=("KIND", "FOLDER"), help=argparse.SUPPRESS)
+    parser.add_argument("--fields", type=Path, help="folder that keeps the fitted field")
     parser.add_argument("--kinds", nargs="*", default=list(KINDS), choices=KINDS)
     parser.add_argument("--frames", type=int, default=FRAMES, help="of each film")
     options = parser.parse_args()
     if options.film:
-        print(json.dumps(film(options.film[0], Path(options.film[1]), options.frames)))
+        kind, place = options.film
+        print(json.dumps(film(kind, Path(place), options.frames, options.fields)))
         return
     if options.cancel:
-        print(json.dumps({"cancel_s": cancel_s(Path(options.cancel))}))
+        kind, place = options.cancel
+        print(json.dumps({"cancel_s": cancel_s(kind, Path(place), options.fields)}))
         return
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        frames = ["--frames", str(options.frames)]
-        made = {kind: child(["--film", kind, name, *frames]) for kind in options.kinds}
+        fields = options.fields or folder / "fields"
+        fields.mkdir(exist_ok=True)
+        same = ["--frames", str(options.frames), "--fields", str(fields)]
+        made = {kind: child(["--film", kind, name, *same]) for kind in options.kinds}
         after: dict[str, Any] = {}
-        if "painted" in made and options.frames > KILL_AT_FRAME:
-            whole = (folder / "painted.mp4").read_bytes()
+        for kind in {"painted", "field"} & set(options.kinds):
+            after[f"{kind}_cancel_s"] = round(child(["--cancel", kind, name, *same])["cancel_s"], 2)
+            whole = (folder / f"{kind}.mp4").read_bytes()
             with tempfile.TemporaryDirectory() as other:
-                after = killed(Path(other), frames)
-                after["same_bytes"] = (Path(other) / "painted.mp4").read_bytes() == whole
-        stopped = child(["--cancel", name])
+                after |= killed(kind, Path(other), options.frames, same)
+                resumed = (Path(other) / f"{kind}.mp4").read_bytes()
+            after[f"{kind}_same_bytes"] = resumed == whole
     first = made[options.kinds[0]]
     figures: dict[str, object] = {
         "seconds_48_frames": first["seconds"],
         "peak_rss_gb": first["peak_rss_gb"],
         "first_fragment_s": first["first_fragment_s"],
-        "cancel_s": round(stopped["cancel_s"], 2),
+        "cancel_s": max((v for k, v in after.items() if k.endswith("cancel_s")), default=None),
         **{f"{kind}_{key}": value for kind, one in made.items() for key, value in one.items()},
         **after,
         "n": options.frames,

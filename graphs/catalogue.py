@@ -35,6 +35,7 @@ from models.fraud.cases_schema import (
     PromotionRequest,
     PromotionResult,
 )
+from models.fraud.flow_schema import BaselineRequest, BaselineResult
 from models.fraud.schema import FraudRequest, FraudResult
 from models.image.fine_tune import (
     AdaptersRequest,
@@ -280,6 +281,37 @@ CATALOGUE: tuple[Entry, ...] = (
         needs="a challenger, and an operator",
         example={"action": "promote"},
         idempotent=False,
+    ),
+    Entry(
+        name="fraud_baseline",
+        title="Fraud: tell which flows are ordinary on your network",
+        deployment="fraud",
+        route="/api/v1/fraud/baseline",
+        model="models.fraud.model:FraudModel",
+        request=BaselineRequest,
+        result=BaselineResult,
+        needs="1,000 flows of your network",
+        example={
+            "flows": [
+                {
+                    "kind": "network_flow",
+                    "event_id": "CHhAvVGS1DHFjwGM9",
+                    "zeek": {
+                        "ts": 1_772_366_400.5,
+                        "id.orig_h": "10.0.0.5",
+                        "id.orig_p": 51_234,
+                        "id.resp_h": "203.0.113.9",
+                        "id.resp_p": 443,
+                        "proto": "tcp",
+                        "service": "ssl",
+                        "duration": 1.25,
+                        "orig_bytes": 420,
+                        "resp_bytes": 5300,
+                        "conn_state": "SF",
+                    },
+                }
+            ]
+        },
     ),
     Entry(
         name="video",

@@ -15,12 +15,10 @@ from models.crypto.metrics import SCORED_LEVELS, covered, crps, diebold_mariano,
 from models.crypto.scale_models import ScaleModels, ScaleName
 from models.crypto.series import forward_sums, log_returns
 from models.crypto.shapes import (
-    COUNTED,
     GRID,
     KNOTS,
     POOLED_WEIGHT,
-    WINDOWS,
-    averaged_shapes,
+    WINDOW,
     independent_counts,
     known_shapes,
     mixed_shape,
@@ -226,14 +224,14 @@ def _block(
     known, end = int(rows[0]) + 1, int(rows[-1]) + 1
     if name == "walk":
         return known_shapes(truth, rows, knots, YARDSTICK_WINDOW[interval])
-    since = max(0, known - max(WINDOWS[interval]) - int(knots[-1]) - 1)
+    since = max(0, known - WINDOW[interval] - int(knots[-1]) - 1)
     scales = models.scales(name, candles.part(0, end), known, since)[:, :count]
     ratios = truth[:end] / scales
     if name == "garch":
         shapes = known_shapes(ratios, rows, knots, YARDSTICK_WINDOW[interval])
     else:
-        own = averaged_shapes(ratios, rows, knots, WINDOWS[interval])
-        counts = independent_counts(known, knots, COUNTED[interval])
+        own = known_shapes(ratios, rows, knots, WINDOW[interval])
+        counts = independent_counts(known, knots, WINDOW[interval])
         pooled = models.pool(interval).shape[:count]
         shapes = mixed_shape(own, pooled, counts, POOLED_WEIGHT[interval])
     return np.asarray(shapes * scales[rows][:, :, None])

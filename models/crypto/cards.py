@@ -7,7 +7,7 @@ from models.crypto.candles import Interval
 from models.crypto.scale_models import ScaleModels, ScaleName
 
 
-def model_cards(models: ScaleModels, version: str = "2") -> tuple[ModelCard, ...]:
+def model_cards(models: ScaleModels, version: str = "1") -> tuple[ModelCard, ...]:
     """One card for each model, with the intervals that it cannot serve."""
     cards = []
     for name in get_args(ScaleName):

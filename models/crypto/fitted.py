@@ -12,12 +12,10 @@ from models.crypto.quantiles import Quantiles
 from models.crypto.scale_models import ScaleModels, ScaleName
 from models.crypto.series import forward_sums, log_returns
 from models.crypto.shapes import (
-    COUNTED,
     GRID,
     KNOTS,
     POOLED_WEIGHT,
-    WINDOWS,
-    averaged_shapes,
+    WINDOW,
     independent_counts,
     known_shapes,
     mixed_shape,
@@ -71,17 +69,17 @@ def fit(name: ScaleName, candles: Candles, models: ScaleModels) -> Fitted:
     knots = KNOTS[interval]
     returns = log_returns(candles)
     truth = forward_sums(returns, knots)
-    since = max(0, bars - max(WINDOWS[interval]) - int(knots[-1]) - 1)
+    since = max(0, bars - WINDOW[interval] - int(knots[-1]) - 1)
     scales = models.scales(name, candles, bars, since)
     usable = np.flatnonzero(bars - knots >= LEAST_RATIOS)  # the last bars know no truth so far on
     origin = np.array([bars - 1])
-    windows = (YARDSTICK_WINDOW[interval],) if name == "garch" else WINDOWS[interval]
-    own = averaged_shapes((truth / scales)[:, usable], origin, knots[usable], windows)[0]
+    window = YARDSTICK_WINDOW[interval] if name == "garch" else WINDOW[interval]
+    own = known_shapes((truth / scales)[:, usable], origin, knots[usable], window)[0]
     walk = _random_walk(truth[:, usable], returns, knots[usable], YARDSTICK_WINDOW[interval])
     shapes = own
     if name != "garch":
         pooled = models.pool(interval).shape[usable]
-        counts = independent_counts(bars, knots[usable], COUNTED[interval])
+        counts = independent_counts(bars, knots[usable], window)
         shapes = mixed_shape(own, pooled, counts, POOLED_WEIGHT[interval])
     return Fitted(
         knots=knots[usable],

@@ -18,7 +18,7 @@ from models.crypto.shapes import GRID, KNOTS
 
 LEAN: dict[Interval, float] = {"1h": 1000.0, "1d": 600.0}
 """Bars that the pooled coefficients count as."""
-LONGEST: dict[Interval, int] = {"1h": 6000, "1d": 2000}
+LONGEST: dict[Interval, int] = {"1h": 5000, "1d": 2000}
 """Bars that coefficients are fitted on: the newest ones."""
 OUTLIER = 5.0
 

@@ -27,7 +27,7 @@ ScaleName = Literal["har", "lstm", "patch", "garch", "blend"]
 GARCH_BARS: dict[Interval, int] = {"1h": 6000, "1d": 1000}
 """Returns that the yardstick is fitted on: the newest ones."""
 
-BLENDED = 0.8
+BLENDED = 0.5
 """Part of the LSTM's correction that the blend adds to the coin's own HAR."""
 
 logger = logging.getLogger(__name__)

@@ -1,7 +1,5 @@
 """Standardised distributions: what truths have been in units of the scale that was predicted."""
 
-from collections.abc import Sequence
-
 import numpy as np
 
 from models.crypto.candles import FloatArray, IntArray, Interval
@@ -15,11 +13,8 @@ KNOTS: dict[Interval, IntArray] = {
     "1d": np.array([1, 2, 3, 4, 5, 6, 7, 10, 14, 21, 30]),
 }
 """Horizons that are fitted; those between are interpolated over the log of the horizon."""
-WINDOWS: dict[Interval, tuple[int, ...]] = {"1h": (800, 2400, 5800), "1d": (720,)}
-"""Ratios that the empirical distributions are made of, the newest ones: their average follows a change
-of regime and still knows its tails."""
-COUNTED: dict[Interval, int] = {"1h": 2400, "1d": 720}
-"""Ratios that the average counts as beside the pooled distribution."""
+WINDOW: dict[Interval, int] = {"1h": 2400, "1d": 720}
+"""Ratios that the empirical distribution is made of: the newest ones."""
 POOLED_WEIGHT: dict[Interval, float] = {"1h": 400.0, "1d": 400.0}
 """Independent ratios that the pooled distribution of all coins counts as."""
 
@@ -82,16 +77,6 @@ def known_shapes(
             part = ratios[max(0, last - window + 1) : last + 1, column]
             out[row, column] = sorted_quantiles(part)
     return out
-
-
-def averaged_shapes(
-    ratios: FloatArray, origins: IntArray, horizons: IntArray, windows: Sequence[int]
-) -> FloatArray:
-    """Average of the quantile functions of several windows, `(m, K, G)`."""
-    total = known_shapes(ratios, origins, horizons, windows[0])
-    for window in windows[1:]:
-        total += known_shapes(ratios, origins, horizons, window)
-    return total / len(windows)
 
 
 def independent_counts(bars: int, horizons: IntArray, window: int) -> FloatArray:

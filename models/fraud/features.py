@@ -57,9 +57,11 @@ TERMINAL_FEATURES = (
     "terminal_run_start_days",
     "terminal_run_end_days",
     "terminal_quiet_since_run",
+    "terminal_unknown_days",
+    "terminal_fine_before_run_days",
 )
 NAMES = PAYMENT_FEATURES + CUSTOMER_FEATURES + TERMINAL_FEATURES
-"""The order of every feature vector."""
+"""The order of every feature vector; new ones come last, so that older records can be read."""
 
 
 def features_of(payment: Payment, customer: History, terminal: History) -> tuple[list[float], int]:
@@ -129,7 +131,7 @@ def _terminal(payment: Payment, history: History) -> list[float]:
         *_delayed(history, known, now, end),
         len(known),
         (now - known[-1].at_s) / DAY_S if known else NEVER,
-        *_run(history, known, now),
+        *_run(history, known, now, first, end),
     ]
 
 
@@ -157,8 +159,15 @@ def _delayed(history: History, known: list[Report], now: float, end: int) -> lis
     return [*counts[:3], *risks, _smoothed(frauds[3], counts[3]), last_3]
 
 
-def _run(history: History, known: list[Report], now: float) -> tuple[float, float, float, float]:
-    """The latest run of frauds with ordinary amounts: these speak against the terminal itself."""
+def _run(history: History, known: list[Report], now: float, first: int, end: int) -> list[float]:
+    """The latest run of frauds with ordinary amounts: these speak against the terminal itself.
+
+    Nobody can have reported yet what began since the latest payment that is old enough to be known:
+    the longer ago that is, the likelier is a run that has just begun. The payment before a run
+    tells when it began at the earliest.
+    """
+    ripe = history.until(now - LABEL_DELAY_S)
+    unknown = (now - history.times[ripe - 1]) / DAY_S if ripe > first else NEVER
     start = last = NEVER
     count = 0
     for fraud in known:
@@ -168,9 +177,11 @@ def _run(history: History, known: list[Report], now: float) -> tuple[float, floa
             start, count = fraud.at_s, 0
         last, count = fraud.at_s, count + 1
     if not count:
-        return 0.0, NEVER, NEVER, NEVER
-    quiet = history.until(now - LABEL_DELAY_S) - history.until(last)
-    return count, (now - start) / DAY_S, (now - last) / DAY_S, max(0, quiet)
+        return [0.0, NEVER, NEVER, NEVER, unknown, NEVER]
+    quiet = ripe - history.until(last)
+    before = history.since(start, end)
+    fine = (now - history.times[before - 1]) / DAY_S if before > first else NEVER
+    return [count, (now - start) / DAY_S, (now - last) / DAY_S, max(0, quiet), unknown, fine]
 
 
 def _known(fraud: Report, now: float) -> bool:

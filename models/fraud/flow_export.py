@@ -20,7 +20,9 @@ PARITY = 1e-3
 Floats = npt.NDArray[np.float64]
 
 
-def exported(model: NetworkModel, calibration: Calibration, budget: float) -> dict[str, Any]:
+def exported(
+    model: NetworkModel, calibration: Calibration, budget: float, *, own_traffic: bool
+) -> dict[str, Any]:
     """A fitted network model as the file of weights, but for its version."""
     detectors = model.detectors
     tails = np.quantile(model.unseen, np.linspace(0, 1, QUANTILES), axis=0)
@@ -36,6 +38,7 @@ def exported(model: NetworkModel, calibration: Calibration, budget: float) -> di
         "features": list(SOURCE_OF),
         "numbers": len(COLUMNS),
         "budget": budget,
+        "own_traffic": own_traffic,
         "limit": model.limit,
         "calibration": calibration.model_dump(mode="json"),
         "trees": packed_trees(detectors.trees),

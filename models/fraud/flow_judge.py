@@ -3,8 +3,12 @@
 import math
 from collections import OrderedDict, defaultdict
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import NamedTuple
 
+from models.core.capability import Run
+from models.core.durable import full_disk_is_named
+from models.core.errors import ModelUnavailable
 from models.fraud.flow_rows import (
     COLUMNS,
     LEVELS,
@@ -14,9 +18,10 @@ from models.fraud.flow_rows import (
     row_of_nsl_kdd,
     stacked,
 )
-from models.fraud.flow_schema import NetworkFlow
+from models.fraud.flow_schema import BaselineRequest, BaselineResult, NetworkFlow
 from models.fraud.flow_scoring import FlowModel, FlowScore
-from models.fraud.flow_windows import FlowWindows
+from models.fraud.flow_site import Site, Sites, ordinary_rows
+from models.fraud.flow_windows import WARM_FLOWS, FlowWindows
 from models.fraud.outcomes import IncidentCosts, decided
 from models.fraud.reasons import TOP, Method, Reason
 from models.fraud.rules import Fact, RuleTable
@@ -26,9 +31,13 @@ PLAIN_FACTS = ("source", "host", "port")
 FLOW_FACTS = frozenset((*PLAIN_FACTS, *COLUMNS, *LEVELS))
 """What rules on flows may ask for."""
 
-WARM_FLOWS = 100
 REMEMBERED = 20_000
 NO_MODEL = "the network model is not available: judged by rules alone"
+OTHER_TRAFFIC = (
+    "what is unusual was learned from generated traffic: on yours expect many false alarms, until "
+    "flows of ordinary days were sent to /api/v1/fraud/baseline"
+)
+NO_BASELINE = "the network model is not available, so no limit can be set for it; see its card"
 CLASH = "event_id {!r} belongs to another flow; give each flow an id of its own"
 CODES = {
     "VOLUME": "duration src_bytes dst_bytes",
@@ -63,10 +72,20 @@ class _Network:
 
 
 class FlowJudge:
-    """Judges flows, and counts each once."""
+    """Judges flows, and counts each once.
 
-    def __init__(self, model: FlowModel | None, rules: RuleTable, policy: IncidentCosts) -> None:
+    Args:
+        model: Absent if its weights cannot be loaded.
+        rules: Of the operator.
+        policy: What mistakes cost.
+        folder: Where it is kept what is ordinary on each owner's network.
+    """
+
+    def __init__(
+        self, model: FlowModel | None, rules: RuleTable, policy: IncidentCosts, folder: Path
+    ) -> None:
         self.model, self._rules, self._policy = model, rules, policy
+        self._sites = None if model is None else Sites(folder, model.sha256)
         self._networks: defaultdict[str, _Network] = defaultdict(_Network)
 
     def judge(self, flows: Sequence[NetworkFlow], owner: str) -> list[Verdict | Refusal]:
@@ -74,11 +93,39 @@ class FlowJudge:
         network = self._networks[owner]
         taken = [self._take(network, flow) for flow in flows]
         rows = stacked([each.row for each, _ in taken])
-        scores = [None] * len(flows) if self.model is None else self.model.scores(rows)
+        site = None if self._sites is None else self._sites.of(owner)
+        scores = [None] * len(flows) if self.model is None else self.model.scores(rows, site)
+        degraded = self._degraded(told=site is not None)
         return [
-            self._one(flow, each, score, duplicate)
+            self._one(flow, each, score, duplicate, site, degraded)
             for flow, (each, duplicate), score in zip(flows, taken, scores, strict=True)
         ]
+
+    def learn(self, request: BaselineRequest, run: Run) -> BaselineResult:
+        """Take an owner's flows as ordinary: from now on others are compared with them.
+
+        Raises:
+            Cancelled: Nobody waits any more; nothing has changed.
+            InvalidInput: There are too few.
+            ModelUnavailable: There is no model whose limit could be set.
+            StorageFull: What was learned cannot be kept.
+        """
+        if self.model is None or self._sites is None:
+            raise ModelUnavailable(NO_BASELINE)
+        rows, budget = ordinary_rows(request.flows), request.budget or self.model.budget
+        site = self.model.site(rows, budget, run.check)
+        later = rows[len(rows) // 2 :]
+        before = [each.alarm for each in self.model.scores(later, self._sites.of(run.owner))]
+        with full_disk_is_named("what is ordinary could not be kept; nothing has changed"):
+            self._sites.keep(run.owner, site)
+        return BaselineResult(
+            flows=len(rows), budget=budget, alarms_before=sum(before) / len(before)
+        )
+
+    def _degraded(self, *, told: bool) -> tuple[str, ...]:
+        if self.model is None:
+            return (NO_MODEL,)
+        return () if told or self.model.own_traffic else (OTHER_TRAFFIC,)
 
     def _take(self, network: _Network, flow: NetworkFlow) -> tuple[_Taken, bool]:
         earlier = network.taken.get(flow.event_id)
@@ -111,7 +158,13 @@ class FlowJudge:
         return row, memory
 
     def _one(
-        self, flow: NetworkFlow, taken: _Taken, score: FlowScore | None, duplicate: bool
+        self,
+        flow: NetworkFlow,
+        taken: _Taken,
+        score: FlowScore | None,
+        duplicate: bool,
+        site: Site | None,
+        degraded: tuple[str, ...],
     ) -> Verdict | Refusal:
         if taken.flow != flow:
             return Refusal(code="conflict", detail=CLASH.format(flow.event_id))
@@ -127,17 +180,19 @@ class FlowJudge:
             probability=None if score is None else score.probability,
             score=None if score is None else score.score,
             expected_loss=loss,
-            reasons=() if score is None else self._reasons(taken.row, score, exact=exact),
+            reasons=() if score is None else self._reasons(taken.row, score, site, exact=exact),
             rules=hits,
             decided_by=outcome.by,
             memory=taken.memory,
             duplicate=duplicate,
-            degraded=() if score is not None else (NO_MODEL,),
+            degraded=degraded,
         )
 
-    def _reasons(self, row: Row, score: FlowScore, *, exact: bool) -> tuple[Reason, ...]:
+    def _reasons(
+        self, row: Row, score: FlowScore, site: Site | None, *, exact: bool
+    ) -> tuple[Reason, ...]:
         assert self.model is not None  # noqa: S101  # there is a score
-        shares, by_trees = self.model.shares(row.astype(float), score.parts, exact=exact)
+        shares, by_trees = self.model.shares(row.astype(float), score.parts, exact=exact, site=site)
         facts = described(row)
         ranked = sorted(shares, key=lambda name: -shares[name])[:TOP]
         method: Method = "distance" if not by_trees else "shapley" if exact else "path"

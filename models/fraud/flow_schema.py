@@ -236,6 +236,27 @@ class NetworkFlow(Value):
         return self.zeek or self.suricata
 
 
+class BaselineRequest(Value):
+    """Flows of ordinary days on your network, in order; they replace what was told before."""
+
+    flows: tuple[NetworkFlow, ...] = Field(
+        min_length=1, max_length=10_000, description="at least 1,000; their ids may repeat"
+    )
+    budget: float | None = Field(
+        None, ge=0.001, le=0.2, description="share that may raise an alarm; the model's if absent"
+    )
+
+
+class BaselineResult(Value):
+    """What the flows changed."""
+
+    flows: int = Field(description="that counted")
+    budget: float = Field(description="share of ordinary flows that may raise an alarm")
+    alarms_before: float = Field(
+        description="share of the later half that raised an alarm by what was known until now"
+    )
+
+
 def _known(value: float | None) -> float:
     return math.nan if value is None else value
 

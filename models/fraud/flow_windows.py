@@ -15,6 +15,9 @@ NEAR_S = 2.0
 NEAR_FLOWS, HOST_FLOWS = 511, 255
 """Most flows in a window, as in KDD Cup 1999, so that its rates keep their meaning."""
 
+WARM_FLOWS = 100
+"""Flows of an owner before rates mean something."""
+
 KEYS = 20_000
 
 

@@ -16,6 +16,7 @@ import numpy.typing as npt
 
 from models.core.durable import make_folder
 from models.core.errors import ModelUnavailable, StorageFull
+from models.fraud.features import NAMES
 from models.fraud.payments import Payment
 from models.fraud.velocity import Accepted
 
@@ -138,7 +139,7 @@ class Journal:
         row = self._db.execute(FIND, (owner, event_id)).fetchone()
         if row is None:
             return None
-        return Entry(owner, _accepted(row[:8]), np.frombuffer(row[8], np.float32).tolist())
+        return Entry(owner, _accepted(row[:8]), _features(row[8]).tolist())
 
     def report(self, owner: str, event_id: str, fraud: bool, at_s: float, source: str) -> None:
         """Add what became known of a payment; within a transaction."""
@@ -158,15 +159,13 @@ class Journal:
     def latest_features(self, owner: str | None, count: int) -> npt.NDArray[np.float32]:
         """Features of the latest payments, of everyone if no owner is given: `(N, features)`."""
         found = self._db.execute(LATEST, (owner, owner, count)).fetchall()
-        return np.array([np.frombuffer(row[0], np.float32) for row in found], np.float32)
+        return np.array([_features(row[0]) for row in found], np.float32)
 
     def matured(self, until_s: float, count: int) -> list[Matured]:
         """Payments whose label is known, up to an event time: the latest, newest first."""
         found = self._db.execute(MATURED, (until_s, count))
         return [
-            Matured(
-                at_s, f"{owner} {customer}", cents, np.frombuffer(blob, np.float32), bool(fraud)
-            )
+            Matured(at_s, f"{owner} {customer}", cents, _features(blob), bool(fraud))
             for at_s, owner, customer, cents, blob, fraud in found
         ]
 
@@ -180,6 +179,13 @@ class Journal:
     def close(self) -> None:
         """Release the file."""
         self._db.close()
+
+
+def _features(blob: bytes) -> npt.NDArray[np.float32]:
+    """Features as they were recorded; those that came into use later are not known."""
+    found = np.frombuffer(blob, np.float32)
+    missing = len(NAMES) - len(found)
+    return np.pad(found, (0, missing), constant_values=np.nan) if missing > 0 else found
 
 
 def _accepted(row: Sequence[object]) -> Accepted:

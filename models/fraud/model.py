@@ -29,7 +29,7 @@ from models.fraud.casework import Casework
 from models.fraud.contest import Contest
 from models.fraud.costs import CostPolicy
 from models.fraud.flow_judge import FLOW_FACTS, FlowJudge
-from models.fraud.flow_schema import NetworkFlow
+from models.fraud.flow_schema import BaselineRequest, BaselineResult, NetworkFlow
 from models.fraud.flow_scoring import FlowModel
 from models.fraud.market_judge import MARKET_FACTS, MarketJudge
 from models.fraud.market_schema import MarketTrades, OrderBook
@@ -59,7 +59,14 @@ CHUNK = 500
 NO_CASES = "the file of cases cannot be written, so no case was opened: "
 Answer = Verdict | Noted | Refusal
 Model = TransactionModel | FlowModel | MarketModel
-Operation = CasesRequest | CaseRequest | DriftRequest | ChallengerRequest | PromotionRequest
+Operation = (
+    CasesRequest
+    | CaseRequest
+    | DriftRequest
+    | ChallengerRequest
+    | PromotionRequest
+    | BaselineRequest
+)
 Request = FraudRequest | FeedbackRequest | Operation
 Result = (
     FraudResult
@@ -69,6 +76,7 @@ Result = (
     | DriftResult
     | ChallengerResult
     | PromotionResult
+    | BaselineResult
 )
 LoadedT = TypeVar("LoadedT")
 
@@ -127,6 +135,7 @@ class FraudModel:
             self._loaded("flows", lambda: FlowModel.load(_folder(options.weights, "flows.json"))),
             options.flow_rules,
             options.flow_costs,
+            setup.data_dir / "baselines",
         )
         self._market = MarketJudge(
             self._loaded(
@@ -201,6 +210,8 @@ class FraudModel:
                 return self._contest.standing(request, run)
             case PromotionRequest():
                 return self._contest.promotion(request, run)
+            case BaselineRequest():
+                return self._flows.learn(request, run)
 
     def _analyze(self, request: FraudRequest, run: Run) -> FraudResult:
         newest_s = self._desk.newest_s(run.owner)

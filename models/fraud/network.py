@@ -19,8 +19,8 @@ from sklearn.neighbors import NearestNeighbors
 
 from models.fraud.surprise import (
     SMALLEST_DEVIATION,
-    VOICES,
     filled,
+    joined,
     standardised,
     tails_of,
 )
@@ -187,12 +187,8 @@ class NetworkModel:
         return tails_of(scores, self._reference)
 
     def join(self, scores: Floats) -> Floats:
-        """Fisher's statistic with weights, `(N,)`.
-
-        Source: Fisher 1932, Statistical Methods for Research Workers, section 21.1; weights as in
-        Good 1955, doi:10.1111/j.2517-6161.1955.tb00200.x.
-        """
-        return np.asarray(-np.log(self.tails(scores)) @ VOICES)
+        """Fisher's statistic with weights, `(N,)`."""
+        return joined(self.tails(scores))
 
     def alarms(self, rows: Floats) -> Labels:
         """Which flows raise an alarm."""

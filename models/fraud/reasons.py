@@ -85,6 +85,14 @@ TEXTS: dict[str, tuple[str, str]] = {
         "TERMINAL_RUN",
         "{:.0f} payments without fraud since the terminal's latest run",
     ),
+    "terminal_unknown_days": (
+        "TERMINAL_PACE",
+        "{:.1f} days since the terminal's latest payment that is old enough to be known",
+    ),
+    "terminal_fine_before_run_days": (
+        "TERMINAL_RUN",
+        "{:.1f} days since the payment before the terminal's latest run",
+    ),
 }
 """A code and a sentence for each feature."""
 

@@ -39,6 +39,8 @@ class Score:
 class TransactionModel:
     """Scores payments.
 
+    Weights that were trained before the latest features came into use stay valid without them.
+
     Args:
         content: The file of weights: the model, its calibration, its features.
         sha256: Of the file.
@@ -51,7 +53,8 @@ class TransactionModel:
     name = "transactions"
 
     def __init__(self, content: dict[str, Any], sha256: str) -> None:
-        if tuple(content.get("features", ())) != NAMES:
+        features = tuple(content.get("features", ()))
+        if not features or features != NAMES[: len(features)]:
             raise ModelUnavailable("the model expects other features; run models.fraud.train")
         try:
             self.calibration = Calibration.model_validate(content["calibration"])
@@ -61,6 +64,7 @@ class TransactionModel:
         self.sha256 = sha256
         self.baseline = content.get("baseline")
         self._boosted = Boosted(content["model"])
+        self._width = len(features)
 
     @classmethod
     def load(cls, folder: Path = WEIGHTS) -> "TransactionModel":
@@ -69,21 +73,28 @@ class TransactionModel:
 
     def score(self, row: Rows) -> Score:
         """Score one payment, `(features,)`."""
-        margin, contributions = self._boosted.one(row)
-        return Score(margin, self.calibration(margin), contributions)
+        margin, contributions = self._boosted.one(row[: self._width])
+        return Score(margin, self.calibration(margin), self._padded(contributions[None])[0])
 
     def scores(self, rows: Rows) -> list[Score]:
         """Score many payments, `(N, features)`."""
         if len(rows) < BATCH:
             return [self.score(row) for row in rows]
-        margins, contributions = self._boosted.many(rows)
+        margins, contributions = self._boosted.many(rows[:, : self._width])
         probabilities = self.calibration.many(margins).tolist()
-        return list(map(Score, margins.tolist(), probabilities, contributions))
+        return list(map(Score, margins.tolist(), probabilities, self._padded(contributions)))
 
     def margins(self, rows: Rows) -> Floats:
         """Log-odds alone, `(N,)`."""
-        return self._boosted.margins(rows)
+        return self._boosted.margins(rows[:, : self._width])
 
     def shapley(self, rows: Rows) -> Floats:
         """Exact Shapley values, `(N, features + 1)`."""
-        return self._boosted.shapley(rows)
+        return self._padded(self._boosted.shapley(rows[:, : self._width]))
+
+    def _padded(self, contributions: Floats) -> Floats:
+        """Nothing from features that came into use after the training, the bias still last."""
+        missing = len(NAMES) - self._width
+        if not missing:
+            return contributions
+        return np.insert(contributions, [self._width] * missing, 0.0, axis=1)

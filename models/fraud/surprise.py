@@ -22,6 +22,15 @@ def tails_of(scores: Floats, reference: Floats) -> Floats:
     return (count - np.column_stack(below) + 0.5) / (count + 1)
 
 
+def joined(tails: Floats) -> Floats:
+    """Fisher's statistic with weights, `(N,)`, of tails `(N, 4)`.
+
+    Source: Fisher 1932, Statistical Methods for Research Workers, section 21.1; weights as in
+    Good 1955, doi:10.1111/j.2517-6161.1955.tb00200.x.
+    """
+    return np.asarray(-np.log(tails) @ VOICES)
+
+
 def standardised(rows: Floats, mean: Floats, deviation: Floats) -> Floats:
     """Rows for the detectors of distance: standardised logarithms, 0 where nothing is known."""
     logs = np.log1p(np.abs(rows[:, : len(mean)]))

@@ -80,7 +80,7 @@ def _make_flows(options: argparse.Namespace) -> dict[str, float]:
     if options.flows is not None:
         rows, names = read_flows(options.flows)
         source = f"{len(rows)} flows of a file"
-        return train_flows(rows, names, options.out, source=source, seed=seed)
+        return train_flows(rows, names, options.out, source=source, seed=seed, own_traffic=True)
     rows, names = generated_days(Network(), (seed, seed + 1))
     tested = generated_days(Network(), (seed + 100,))
     source = f"generated: 2 days of {Network.clients} clients, seed {seed}"

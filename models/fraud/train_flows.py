@@ -88,6 +88,7 @@ def train_flows(
     seed: int,
     budget: float = BUDGET,
     tested: tuple[Floats, Names] | None = None,
+    own_traffic: bool = False,
 ) -> dict[str, float]:
     """Fit, measure, check and write.
 
@@ -99,6 +100,7 @@ def train_flows(
         seed: Of everything random.
         budget: Share of normal flows that may raise an alarm.
         tested: Flows of another time; a share of the rows is held out if absent.
+        own_traffic: They come from the network that will be watched.
 
     Returns:
         Figures on flows that were not learned from.
@@ -117,7 +119,7 @@ def train_flows(
         rows, attack, len(COLUMNS), budget=budget, seed=seed, size=SIZE, keep_attacks=True
     )
     calibration = _calibrated(model)
-    content = {"version": VERSION, **exported(model, calibration, budget)}
+    content = {"version": VERSION, **exported(model, calibration, budget, own_traffic=own_traffic)}
     save_json(out, FILE, content, source=source)
     served = FlowModel.load(out)
     check_agreement(served, model, tested[0][:2_000])
@@ -178,7 +180,8 @@ Trained on: {source}. On flows that were not learned from:
 
 **Use.** Flows as NSL-KDD, Zeek or Suricata write them. The shipped weights learned from generated
 flows (`models/fraud/flow_generator.py` describes them): they show the service at work and promise
-nothing about a real network. Train on your own with `python -m models.fraud.train --flows FILE.csv`.
+nothing about a real network. Tell it what is ordinary on yours (`POST /api/v1/fraud/baseline`), or train
+on your own with `python -m models.fraud.train --flows FILE.csv`.
 
 **Limits.** The probability holds at the share of attacks in training. Logs without payloads tell
 nothing of logins and commands. Windows begin empty after a start.

@@ -106,21 +106,17 @@ class Reel:
             StorageFull: The disk is full; what was closed stays.
         """
         for number in range(self.closed, len(self._cuts) - 1):
-            made = encode_segment(
-                self._shot.encoder,
-                self._shot.size,
-                self._shot.rate,
-                number,
-                self._frames(source, number),
-            )
+            span = range(self._cuts[number], self._cuts[number + 1])
+            shot, frames = self._shot, self._frames(source, span)
+            made = encode_segment(shot.encoder, shot.size, shot.rate, span, frames)
             with full_disk_is_named(FULL):
                 if not self.init.exists():
                     write_atomically(self.init, made.init)
                 write_atomically(self.segment(number), made.media)
             yield number
 
-    def _frames(self, source: Source, number: int) -> Iterator[av.VideoFrame]:
-        for frame in range(self._cuts[number], self._cuts[number + 1]):
+    def _frames(self, source: Source, span: range) -> Iterator[av.VideoFrame]:
+        for frame in span:
             yield self._canvas.frame(source(frame), frame, self._shot.rate)
 
     def seconds(self, number: int) -> Fraction:

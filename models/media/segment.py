@@ -1,9 +1,10 @@
-"""One segment: a closed group of pictures as a fragment of an MP4 file (ISO/IEC 14496-12)."""
+"""One segment: closed groups of pictures as fragments of an MP4 file (ISO/IEC 14496-12)."""
 
 import io
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from fractions import Fraction
+from itertools import islice
 from typing import Final
 
 import av
@@ -16,11 +17,11 @@ BOX_HEADER_BYTES: Final = 8
 
 @dataclass(frozen=True)
 class Segment:
-    """A fragment.
+    """One fragment, or several.
 
     Attributes:
         init: What players read before any fragment; the same for all segments of a clip.
-        media: The fragment itself.
+        media: The fragments themselves.
     """
 
     init: bytes
@@ -28,21 +29,31 @@ class Segment:
 
 
 def encode_segment(
-    encoder: Encoder, size: Size, rate: Fraction, number: int, frames: Iterable[av.VideoFrame]
+    encoder: Encoder, size: Size, rate: Fraction, span: range, frames: Iterator[av.VideoFrame]
 ) -> Segment:
-    """Encode some frames by an encoder of their own, so that they depend on no others.
+    """Encode some frames by encoders of their own, so that they depend on no others.
 
     Args:
         encoder: Writes them.
         size: Of the frames.
         rate: Frames per second.
-        number: Of the segment within the clip, from 0.
-        frames: With times counted from the start of the clip.
+        span: Numbers of the frames within the clip.
+        frames: As many, with times counted from the start of the clip.
     """
+    most = encoder.frames_each or len(span)
+    parts = [
+        _fragment(encoder, size, rate, first + 1, islice(frames, most)) for first in span[::most]
+    ]
+    return Segment(parts[0].init, b"".join(part.media for part in parts))
+
+
+def _fragment(
+    encoder: Encoder, size: Size, rate: Fraction, number: int, frames: Iterable[av.VideoFrame]
+) -> Segment:
     sink = io.BytesIO()
     options = {
         "movflags": "frag_keyframe+empty_moov+default_base_moof+frag_discont",
-        "fragment_index": str(number + 1),
+        "fragment_index": str(number),
         # Without these two each segment would start at time 0 again.
         "avoid_negative_ts": "disabled",
         "use_editlist": "0",
@@ -52,6 +63,7 @@ def encode_segment(
         stream = encoder.opened(container, size, rate, key_every=1_000)
         for frame in frames:
             container.mux(stream.encode(frame))
+            del frame  # before the next is painted: at 8K each takes up to 100 MB
         container.mux(stream.encode(None))
     data = sink.getbuffer()
     cut = _end_of_init(data)

@@ -29,9 +29,12 @@ BLUR_SAMPLES: Final = 4
 
 VIEW_COUNT: Final = 56
 VIEW_PX: Final = 320
-FIT_S: Final = 45.0
-FIELD_S_PER_PIXEL: Final = 3.1e-7
-FIELD_S_PER_FRAME: Final = 0.3
+FIT_S: Final = 35.0
+FIELD_S_PER_PIXEL: Final = 1.45e-7
+FIELD_S_PER_FRAME: Final = 0.5
+
+WORTH_A_FIT: Final = 0.6
+"""A field must be that much cheaper: it shows nothing before it is fitted, and less than the tracer."""
 
 MAX_COMPUTE_S: Final = 24 * 3600.0
 
@@ -108,6 +111,8 @@ def choose(request: VideoRequest) -> tuple[EngineName, str]:
     """The engine and the reason for it."""
     if request.engine in ("nerf", "path-trace"):
         return request.engine, "as asked"
+    if request.photos is not None:
+        return "nerf", "photographs are filmed by a field that is fitted to them"
     if request.hdr == "hdr10":
         return "path-trace", "HDR10 needs scene-linear light"
     if _lens_in(request):
@@ -118,7 +123,7 @@ def choose(request: VideoRequest) -> tuple[EngineName, str]:
         totals[engine] = setup_s + frame_s * request.frames
     traced, fitted = totals["path-trace"], totals["nerf"]
     told = f"{fitted:.0f} s of a core with nerf, {traced:.0f} s with path-trace"
-    return ("nerf", told) if fitted < traced else ("path-trace", told)
+    return ("nerf", told) if fitted < WORTH_A_FIT * traced else ("path-trace", told)
 
 
 def costs(request: VideoRequest, engine: EngineName, native: Size) -> tuple[float, float]:
@@ -126,7 +131,7 @@ def costs(request: VideoRequest, engine: EngineName, native: Size) -> tuple[floa
     blur = BLUR_SAMPLES if getattr(request.camera, "shutter_deg", 0) else 1
     if engine == "path-trace":
         return START_S, blur * trace_s(native, request.quality)
-    views_s = VIEW_COUNT * trace_s(Size(VIEW_PX, VIEW_PX), "draft")
+    views_s = VIEW_COUNT * trace_s(Size(VIEW_PX, VIEW_PX), "draft") if not request.photos else 0
     return (
         START_S + views_s + FIT_S,
         blur * (FIELD_S_PER_FRAME + FIELD_S_PER_PIXEL * native.pixels),

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 from models.core.capability import Run
-from models.core.durable import write_atomically
 from models.video.backend import Floats, Footage, Lens
 from models.video.camera import Camera
 from models.video.cost import VIEW_COUNT, VIEW_PX
+from models.video.fitted import bands_of, camera_of, field_of
 from models.video.flight import Moment
 from models.video.posed import posed_views
 from models.video.schema import EngineName, Output, VideoRequest, Views
@@ -26,7 +26,6 @@ VERSION: Final = 1
 """Of what is kept; another one is made anew."""
 VIEWS_SHARE, FIT_SHARE = 0.16, 0.3
 """Shares of the progress at which the views and the fit are done."""
-BAND_PIXELS: Final = 1 << 19
 STANDS_M: Final = 0.02
 """Above this height a field's point is of an object: fields are not as sharp as the tracer."""
 WITHOUT: Final = (
@@ -75,31 +74,18 @@ class FieldEngine:
         )
 
     def _prepared(self, setting: Setting, run: Run) -> Footage:
-        from models.video.nerf.baked import BakedField, bake  # noqa: PLC0415  # compiles
-        from models.video.nerf.fitting import fit  # noqa: PLC0415
-        from models.video.nerf.settings import FitSettings  # noqa: PLC0415
+        from models.video.nerf.settings import FitSettings  # noqa: PLC0415  # with the engine
 
-        kept, unfinished = setting.folder / "field.safetensors", setting.folder / "fit.safetensors"
         part = replace(run, progress=lambda f, stage: run.progress(f * VIEWS_SHARE, stage))
         views, ground = posed_views(self._renderer, setting, self._views, self._side_px, part)
-        score = setting.folder / "field.psnr"
-        if not (kept.exists() and score.exists()):
-            fitted = fit(
-                views,
-                FitSettings(iterations=self._iterations, seed=setting.seed),
-                replace(run, progress=lambda f, _: run.progress(_between(f), "fit")),
-                unfinished.read_bytes() if unfinished.exists() else None,
-                lambda content: write_atomically(unfinished, content),
-            )
-            write_atomically(kept, bake(fitted.field).to_bytes())
-            write_atomically(score, f"{fitted.held_out_psnr_db:.4f}".encode())
-            unfinished.unlink(missing_ok=True)
-        field = BakedField.from_bytes(kept.read_bytes())
+        settings = FitSettings(iterations=self._iterations, seed=setting.seed)
+        fitting = replace(run, progress=lambda f, _: run.progress(_between(f), "fit"))
+        field, psnr_db = field_of(views, settings, setting.folder, fitting)
         return FieldFootage(
             field,
             Surroundings(setting, ground),
             Views(count=self._views, resolution=(self._side_px, self._side_px)),
-            float(score.read_text()),
+            psnr_db,
             self._renderer.degraded,
         )
 
@@ -125,19 +111,12 @@ class FieldFootage:
     def bands(self, moment: Moment, lens: Lens, output: Output, run: Run) -> Iterator[Floats]:
         """See `Footage`."""
         camera = camera_of(moment, lens)
-        behind = self._surroundings.behind(moment, lens)
-        height = lens.size.height
-        rows = max(2, BAND_PIXELS // lens.size.width // 8 * 8)
-        for first in range(0, height, rows):
+        backdrop = self._surroundings.behind(moment, lens)
+        for band in bands_of(lens.size):
             run.check()
-            band = range(first, min(first + rows, height))
             frame = self._field.render(camera, band)
             if output == "rgb":
-                clear = (1 - frame.alpha)[..., None]
-                field = frame.rgb - clear * self._sky
-                yield field * np.float32(2 ** (moment.ev / 2.2)) + clear * behind.rows(
-                    first, len(band)
-                )
+                yield backdrop.behind(frame, self._sky, 2 ** (moment.ev / 2.2), band.start)
                 continue
             depth = _depth(camera, band, frame.alpha, frame.depth)
             if output == "alpha":
@@ -149,21 +128,6 @@ class FieldFootage:
     @property
     def _sky(self) -> Floats:
         return np.asarray(self._field.baked.sky[0, 0], np.float32)
-
-
-def camera_of(moment: Moment, lens: Lens) -> Camera:
-    """The field's camera at a moment."""
-    pose = np.array(moment.pose, float)
-    pose[:3, 3] += lens.aside_m * pose[:3, 0]
-    stretch = lens.size.width / lens.size.height / lens.aspect
-    return Camera(
-        pose,
-        moment.fov_deg,
-        lens.size.width,
-        lens.size.height,
-        stretch=stretch,
-        projection=lens.projection,
-    )
 
 
 def _depth(camera: Camera, rows: range, alpha: Floats, depth: Floats) -> Floats:

@@ -7,6 +7,7 @@ from typing import Final
 from models.core.capability import ModelCard, Run, Setup
 from models.core.errors import InvalidInput
 from models.core.seeds import SEED_LIMIT, derive, draw_seed
+from models.image.schema import Scene
 from models.media.codecs import Encoder, choose_encoder
 from models.media.reel import Reel, Shot
 from models.media.size import Size
@@ -26,7 +27,7 @@ from models.video.schema import (
     VideoResult,
     engine_cards,
 )
-from models.video.setting import Setting
+from models.video.setting import Place, Setting
 from models.video.studio import FIELDS, Stopwatch, Studio, VideoOptions, path_of
 from models.video.workplace import folder_name, sweep, workplace
 
@@ -81,11 +82,11 @@ class VideoModel:
             video.codec, video.size, video.hdr, hardware=self._may_use_hardware()
         )
         with workplace(self._clips, self._name(video, seed, encoder, run), run) as folder:
-            setting = self._studio.setting(video, seed, folder, run)
-            path = path_of(video, setting)
+            place = self._studio.place(video, seed, folder, run)
+            path = path_of(video, place)
             if isinstance(request, PathRequest):
-                return self._shown(path, setting, told, run)
-            return self._filmed(video, path, setting, encoder, told, run)
+                return self._shown(video, path, place, told, run)
+            return self._filmed(video, path, place, encoder, told, run)
 
     def _may_use_hardware(self) -> bool:
         return self._options.hardware_encoders and self._setup.device != "cpu"
@@ -101,21 +102,20 @@ class VideoModel:
             }
         )
 
-    def _shown(self, path: CameraPath, setting: Setting, told: Estimate, run: Run) -> PathResult:
-        shelf = Shelf(
-            self._setup.store,
-            run,
-            provenance_of(VideoRequest(scene=setting.scene), "path", setting.seed),
-        )
-        picture = chart.draw_path(path, setting.boxes)
+    def _shown(
+        self, request: VideoRequest, path: CameraPath, place: Place, told: Estimate, run: Run
+    ) -> PathResult:
+        provenance = provenance_of(request, "path", place.seed)
+        shelf = Shelf(self._setup.store, run, provenance)
+        picture = chart.draw_path(path, place.boxes)
         asset = shelf.keep(picture, chart.MEDIA_TYPE, "path.png")
-        return PathResult(path=path, chart=asset, scene=setting.scene, estimate=told)
+        return PathResult(path=path, chart=asset, scene=_scene_in(place), estimate=told)
 
     def _filmed(
         self,
         request: VideoRequest,
         path: CameraPath,
-        setting: Setting,
+        place: Place,
         encoder: Encoder,
         told: Estimate,
         run: Run,
@@ -127,15 +127,15 @@ class VideoModel:
         shot = Shot(
             encoder, native, request.size, request.rate, request.frames, request.hdr == "hdr10"
         )
-        reel = Reel(setting.folder / "reel", shot)
+        reel = Reel(place.folder / "reel", shot)
         resumed_at = reel.frames_closed
-        shelf = Shelf(self._setup.store, run, provenance_of(request, told.engine, setting.seed))
+        shelf = Shelf(self._setup.store, run, provenance_of(request, told.engine, place.seed))
         stream = Stream(reel, shelf, request)
         for number in range(reel.closed):
             stream.add(number)
-        footage = self._studio.engine(engine).prepare(request, setting, run)
+        footage = self._studio.footage(engine, request, place, run)
         watch.lap("prepare")
-        near_far = _depth_range(setting)
+        near_far = _depth_range(place)
         source = source_of(
             footage,
             path,
@@ -150,17 +150,18 @@ class VideoModel:
             watch.laps.setdefault("first_segment", round(watch.elapsed_s, 3))
         watch.lap("frames")
         run.progress(FRAMES_TO, "mux")
-        assets, sprites = release(request, reel, stream, shelf, path, setting)
+        assets, sprites = release(request, reel, stream, shelf, path, place)
         watch.lap("mux")
         result = VideoResult(
             assets=assets,
             engine=told.engine,
             why=told.why,
+            source="scene" if isinstance(place, Setting) else "photos",
             geometry="multi-view" if footage.views else "exact",
             frames=request.frames,
             fps=float(request.rate),
             duration_s=round(request.frames / float(request.rate), 6),
-            seed=setting.seed,
+            seed=place.seed,
             codec=request.codec,
             encoder=encoder.name,
             native_resolution=(native.width, native.height),
@@ -169,13 +170,13 @@ class VideoModel:
             held_out_psnr_db=footage.held_out_psnr_db,
             depth_range_m=near_far if request.output == "depth" else None,
             sprites=sprites,
-            scene=setting.scene,
+            scene=_scene_in(place),
             resumed_at_frame=resumed_at,
-            degraded=footage.degraded,
+            degraded=footage.degraded + place.notes(path),
             timings_s=watch.laps,
         )
         reel.remove()
-        _clip_of(request, setting.folder).unlink(missing_ok=True)
+        _clip_of(request, place.folder).unlink(missing_ok=True)
         run.progress(1.0, "done")
         return result
 
@@ -197,8 +198,12 @@ def _frame_progress(request: VideoRequest, footage: Footage, run: Run) -> Callab
     return told
 
 
-def _depth_range(setting: Setting) -> tuple[float, float]:
-    distance = setting.subject.distance_m
+def _scene_in(place: Place) -> Scene | None:
+    return place.scene if isinstance(place, Setting) else None
+
+
+def _depth_range(place: Place) -> tuple[float, float]:
+    distance = place.subject.distance_m
     return round(NEAR * distance, 4), round(FAR * distance, 4)
 
 

@@ -27,11 +27,13 @@ class Subject:
         centre: Middle of the objects, `(3,)` metres.
         eye: `(3,)`.
         fov_deg: Vertical.
+        ground_m: Height that no camera goes below.
     """
 
     centre: Array
     eye: Array
     fov_deg: float
+    ground_m: float = 0.0
 
     @property
     def offset(self) -> Array:
@@ -72,7 +74,7 @@ def expand(
     keys = tuple(
         Keyframe(
             time_s=round(share * duration_s, 6),
-            position_m=_above_ground(eye),
+            position_m=_above(subject.ground_m, eye),
             look_at_m=_point(target),
             fov_deg=round(fov, 4),
         )
@@ -122,7 +124,8 @@ def _truck(subject: Subject, amount: float, _duration: float, _seed: int) -> Ite
 
 def _crane(subject: Subject, amount: float, _duration: float, _seed: int) -> Iterator[Place]:
     low = subject.eye.copy()
-    low[2] = max(LOWEST_M, 0.35 * subject.eye[2])
+    ground = subject.ground_m
+    low[2] = ground + max(LOWEST_M, 0.35 * (subject.eye[2] - ground))
     high = subject.eye + np.array([0, 0, 0.6 * amount * subject.distance_m])
     for share, eye in ((0.0, low), (1.0, high)):
         yield share, eye, subject.centre, subject.fov_deg
@@ -218,6 +221,6 @@ def _point(place: Array) -> tuple[float, float, float]:
     return x, y, z
 
 
-def _above_ground(eye: Array) -> tuple[float, float, float]:
+def _above(ground_m: float, eye: Array) -> tuple[float, float, float]:
     x, y, z = _point(eye)
-    return x, y, max(z, LOWEST_M)
+    return x, y, max(z, ground_m + LOWEST_M)

@@ -17,7 +17,7 @@ from models.video import chart
 from models.video.nerfstudio import to_nerfstudio
 from models.video.path import CameraPath
 from models.video.schema import Sprites, VideoAssets, VideoRequest
-from models.video.setting import Setting
+from models.video.setting import Place
 
 SEGMENT: Final = "video/iso.segment"
 JSON: Final = "application/json"
@@ -99,18 +99,18 @@ def release(
     stream: Stream,
     shelf: Shelf,
     path: CameraPath,
-    setting: Setting,
+    place: Place,
 ) -> tuple[VideoAssets, Sprites]:
     """Put the file together and keep everything that a caller gets."""
-    target = setting.folder / f"clip.{request.file}"
-    assets, sprites = keep_clip(request, reel, stream, shelf, target, setting.seed)
+    target = place.folder / f"clip.{request.file}"
+    assets, sprites = keep_clip(request, reel, stream, shelf, target, place.seed)
     plain = path.model_dump_json(exclude_defaults=True).encode()
     foreign = to_nerfstudio(path, Size(request.width, request.height)).model_dump_json().encode()
-    drawn = chart.draw_path(path, setting.boxes)
+    drawn = chart.draw_path(path, place.boxes)
     flown = {
         "camera_path": shelf.keep(plain, JSON, "camera_path.json"),
         "camera_path_nerfstudio": shelf.keep(foreign, JSON, "camera_path_nerfstudio.json"),
-        "path_chart": shelf.keep(drawn, chart.MEDIA_TYPE, f"orrery-{setting.seed}-path.png"),
+        "path_chart": shelf.keep(drawn, chart.MEDIA_TYPE, f"orrery-{place.seed}-path.png"),
     }
     return assets.model_copy(update=flown), sprites
 

@@ -19,6 +19,7 @@ from models.image.schema import (
 from models.media.formats import CONTAINERS, HDR_CODECS, CodecName, Container, Range
 from models.media.size import Size
 from models.video.path import MAX_DURATION_S, CameraPath, NerfstudioPath, Preset
+from models.video.photos import Photos
 
 MIN_SIDE_PX: Final = 64
 MAX_SIDE_PX: Final = 8192
@@ -44,6 +45,9 @@ class VideoRequest(Value):
         examples=["orbit around a chrome teapot next to two red apples"],
     )
     scene: Scene | None = Field(None, description="filmed instead of the prompt where given")
+    photos: Photos | None = Field(
+        None, description="photographs with poses, filmed instead of a scene by engine nerf"
+    )
     style: StyleName = Field("photo", description="see /api/v1/image/styles")
     engine: Literal["auto"] | EngineName | GeneratorName = Field(
         "auto", description="see /api/v1/video/engines"
@@ -102,14 +106,26 @@ class VideoRequest(Value):
             self._can_be_generated(self.generator)
         elif given := self._generated_fields():
             raise ValueError(f"{given[0]} needs engine diffusion or runway")
+        elif self.photos is not None:
+            self._can_be_fitted()
         elif not self.prompt.strip() and self.scene is None:
             raise ValueError("give a prompt, or a scene")
+
+    def _can_be_fitted(self) -> None:
+        if self.engine not in ("auto", "nerf"):
+            raise ValueError("photos need engine nerf")
+        if self.scene is not None or self.style != "photo":
+            raise ValueError("photos are filmed as they are: leave out scene and style")
+        if self.hdr != "none":
+            raise ValueError("photos hold no scene-linear light for HDR10")
 
     def _can_be_generated(self, engine: GeneratorName) -> None:
         if not self.prompt.strip() and self.image is None:
             raise ValueError("give a prompt, or an image")
-        if self.scene is not None or self.camera is not None or self.style != "photo":
-            raise ValueError(f"engine {engine} films no scene: leave out scene, camera and style")
+        if self.scene is not None or self.photos is not None or self.camera is not None:
+            raise ValueError(f"engine {engine} films no scene: leave out scene, photos and camera")
+        if self.style != "photo":
+            raise ValueError(f"engine {engine} films no scene: leave out style")
         if self.output != "rgb" or self.hdr != "none":
             raise ValueError(f"engine {engine} knows neither depth, alpha nor scene-linear light")
         if engine == "runway" and (self.negative_prompt or self.steps or self.guidance is not None):
@@ -240,7 +256,7 @@ class VideoResult(Value):
     assets: VideoAssets
     engine: EngineName | GeneratorName
     why: str
-    source: str = Field("scene", description="or diffusion:MODEL, or runway:MODEL")
+    source: str = Field("scene", description="or photos, diffusion:MODEL, runway:MODEL")
     geometry: Literal["multi-view", "exact", "none"] = Field(
         description="multi-view: fitted to pictures; none: nothing keeps what is seen consistent"
     )
@@ -277,7 +293,7 @@ class PathResult(Value):
 
     path: CameraPath
     chart: Asset = Field(description="the path from above and from the side")
-    scene: Scene
+    scene: Scene | None = Field(description="null where photos are filmed")
     estimate: Estimate
 
 

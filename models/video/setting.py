@@ -1,4 +1,4 @@
-"""What is filmed: a scene, and where it may be filmed from."""
+"""What is filmed, and where it may be filmed from."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,26 +23,39 @@ SKIN = 0.9
 
 
 @dataclass(frozen=True, eq=False)
-class Setting:
-    """A scene to be filmed.
+class Place:
+    """Somewhere to film.
 
     Attributes:
-        scene: As composed or given.
-        style: Its look.
         subject: What flights go around.
         boxes: Lower and upper corners of the objects, `(N, 2, 3)` metres.
         seed: Of all random numbers.
         folder: Keeps what belongs to the clip.
-        fields: Keeps fields, which serve other clips of the scene as well.
+        fields: Keeps fields, which serve other clips of the same as well.
     """
 
-    scene: Scene
-    style: Style
     subject: Subject
     boxes: Array
     seed: int
     folder: Path
     fields: Path
+
+    def notes(self, _path: CameraPath) -> tuple[str, ...]:
+        """What a caller should know of frames along a path."""
+        return ()
+
+
+@dataclass(frozen=True, eq=False)
+class Setting(Place):
+    """A scene to be filmed.
+
+    Attributes:
+        scene: As composed or given.
+        style: Its look.
+    """
+
+    scene: Scene
+    style: Style
 
 
 def set_up(
@@ -54,7 +67,7 @@ def set_up(
     points = np.concatenate(parts)  # (N, 3)
     boxes = np.array([(part.min(0), part.max(0)) for part in parts], float)
     subject = _subject(dressed.camera, points, size)
-    return Setting(scene, style, subject, boxes, seed, folder, fields or folder / "fields")
+    return Setting(subject, boxes, seed, folder, fields or folder / "fields", scene, style)
 
 
 def check_clear(path: CameraPath, setting: Setting) -> None:

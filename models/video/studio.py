@@ -9,14 +9,14 @@ from models.core.capability import Run, Setup, Value
 from models.core.durable import write_atomically
 from models.image.schema import Scene
 from models.image.styles import style_named
-from models.video.backend import Engine
+from models.video.backend import Engine, Footage
 from models.video.diffusion.options import DiffusionOptions
 from models.video.nerfstudio import from_nerfstudio
 from models.video.path import CameraPath, NerfstudioPath, Preset
 from models.video.presets import expand, named_in
 from models.video.runway.options import RunwayOptions
 from models.video.schema import EngineName, VideoRequest
-from models.video.setting import Setting, check_clear, set_up
+from models.video.setting import Place, Setting, check_clear, set_up
 
 if TYPE_CHECKING:
     from models.image.render.renderer import Renderer
@@ -60,7 +60,27 @@ class Studio:
         self._renderer: Renderer | None = None
         self._engines: dict[EngineName, Engine] = {}
 
-    def setting(self, request: VideoRequest, seed: int, folder: Path, run: Run) -> Setting:
+    def place(self, request: VideoRequest, seed: int, folder: Path, run: Run) -> Place:
+        """What a request films: its photographs, or its scene."""
+        if request.photos is None:
+            return self._setting(request, seed, folder, run)
+        from models.video.photowork import photo_place  # noqa: PLC0415  # where photos are
+
+        run.progress(0.0, "photos")
+        setup = self._setup
+        fields = setup.cache_dir / FIELDS
+        return photo_place(request.photos, seed, folder, fields, setup.store, run)
+
+    def footage(self, name: EngineName, request: VideoRequest, place: Place, run: Run) -> Footage:
+        """What an engine prepared of a place."""
+        if isinstance(place, Setting):
+            return self._engine(name).prepare(request, place, run)
+        from models.video.photowork import PhotoEngine, PhotoPlace  # noqa: PLC0415  # see place
+
+        assert isinstance(place, PhotoPlace)  # noqa: S101  # there are no others
+        return PhotoEngine().prepare(request, place, run)
+
+    def _setting(self, request: VideoRequest, seed: int, folder: Path, run: Run) -> Setting:
         """The scene of a request, composed once for all attempts at it."""
         kept = folder / SCENE_FILE
         if request.scene is not None:
@@ -75,8 +95,7 @@ class Studio:
         style, fields = style_named(request.style), self._setup.cache_dir / FIELDS
         return set_up(scene, style, request.size, seed, folder, fields)
 
-    def engine(self, name: EngineName) -> Engine:
-        """An engine, ready to prepare scenes."""
+    def _engine(self, name: EngineName) -> Engine:
         if name not in self._engines:
             self._engines[name] = self._built(name)
         return self._engines[name]
@@ -104,7 +123,7 @@ class Studio:
         return self._composer.compose(prompt, seed).scene
 
 
-def path_of(request: VideoRequest, setting: Setting) -> CameraPath:
+def path_of(request: VideoRequest, place: Place) -> CameraPath:
     """The path that a request asks for, expanded.
 
     Raises:
@@ -118,8 +137,9 @@ def path_of(request: VideoRequest, setting: Setting) -> CameraPath:
     else:
         preset = camera or Preset(preset=named_in(request.prompt))
         seconds = request.seconds
-        path = expand(preset, setting.subject, seconds, request.frames_per_s, setting.seed)
-    check_clear(path, setting)
+        path = expand(preset, place.subject, seconds, request.frames_per_s, place.seed)
+    if isinstance(place, Setting):
+        check_clear(path, place)
     return path
 
 

@@ -14,10 +14,13 @@ from models.image.render.view import View
 from models.media.size import Size
 from models.video.backend import Floats, Lens
 from models.video.flight import Moment
+from models.video.nerf.crew import cores, crew
+from models.video.nerf.frame import Frame
 from models.video.pathtrace import view_of
 from models.video.posed import plain
 from models.video.setting import Setting
 
+ROWS_A_PART: Final = 16
 LONG_SIDE_PX: Final = 192
 """It is smooth, so it is computed small and enlarged."""
 
@@ -61,22 +64,43 @@ class Backdrop:
     small: Pixels
     size: Size
 
-    def rows(self, first: int, count: int) -> Floats:
-        """Some rows of the large picture, `(count, W, 3)`, by linear interpolation."""
-        below = _between(self.small, 0, self.size.height, np.arange(first, first + count))
-        return _between(below, 1, self.size.width, np.arange(self.size.width))
+    def behind(self, frame: Frame, sky: Floats, gain: float, first: int) -> Floats:
+        """Rows of a field's picture with this as their background instead of one colour.
+
+        Args:
+            frame: Rows of a picture; its colours are changed in place.
+            sky: `(3,)` the colour that they stand over.
+            gain: Of the field's own light.
+            first: Number of the topmost row in the whole picture.
+        """
+        from models.video.nerf.over import lay_over  # noqa: PLC0415  # compiles on first use
+
+        rows, width = frame.alpha.shape
+        down = _taps(self.small.shape[0], self.size.height, first, rows)
+        across = _taps(self.small.shape[1], width, 0, width)
+        small = np.ascontiguousarray(self.small, np.float32)
+
+        def part(number: int) -> None:
+            start = number * ROWS_A_PART
+            stop = min(start + ROWS_A_PART, rows)
+            lay_over(
+                frame.rgb, frame.alpha, small, down, across, sky, np.float32(gain), start, stop
+            )
+
+        with crew(cores()) as share:
+            share(part, -(-rows // ROWS_A_PART))
+        return frame.rgb
 
 
-def _between(picture: Pixels, axis: int, length: int, wanted: NDArray[np.intp]) -> Floats:
-    count = picture.shape[axis]
-    at = np.clip((wanted + 0.5) / length * count - 0.5, 0, count - 1)
-    low = np.floor(at).astype(int)
-    high = np.minimum(low + 1, count - 1)
-    shape = [1, 1, 1]
-    shape[axis] = len(wanted)
-    share = (at - low).astype(np.float32).reshape(shape)
-    mixed = np.take(picture, low, axis) * (1 - share) + np.take(picture, high, axis) * share
-    return np.asarray(mixed, np.float32)
+Taps = tuple[NDArray[np.intp], NDArray[np.intp], Floats]
+
+
+def _taps(count: int, length: int, first: int, wanted: int) -> Taps:
+    """Which of `count` samples lie around each of some of `length` places, and the second's share."""
+    places = np.arange(first, first + wanted)
+    at = np.clip((places + 0.5) / length * count - 0.5, 0, count - 1)
+    low = np.floor(at).astype(np.intp)
+    return low, np.minimum(low + 1, count - 1), (at - low).astype(np.float32)
 
 
 def _plane_depth(view: View, size: Size) -> Pixels:

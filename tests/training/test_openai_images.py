@@ -74,7 +74,8 @@ class Images(ThreadingHTTPServer):
         self.error: tuple[int, dict[str, Any], dict[str, str]] | None = None
         self.by_url = False
         self.linked: str | None = None
-        self.wait_s = 0.0
+        self.go = threading.Event()
+        self.go.set()
         self.events: list[dict[str, Any]] | None = None
 
     @property
@@ -96,7 +97,7 @@ class Handler(BaseHTTPRequestHandler):
         content = self.rfile.read(int(self.headers["Content-Length"]))
         body, files = self._parsed(content)
         self.server.seen.append(Seen(self.path, self.headers["Authorization"], body, files))
-        time.sleep(self.server.wait_s)
+        self.server.go.wait(60)
         if self.server.error:
             status, said, headers = self.server.error
             self._send(status, json.dumps({"error": said}).encode(), "application/json", headers)
@@ -172,6 +173,7 @@ def images() -> Iterator[Images]:
         thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
         thread.start()
         yield server
+        server.go.set()
         server.shutdown()
         thread.join()
 
@@ -337,7 +339,7 @@ def test_a_stream_that_fails_or_ends_early_is_no_picture(images: Images, tmp_pat
 
 
 def test_a_provider_that_does_not_answer_is_given_up(images: Images, tmp_path: Path) -> None:
-    images.wait_s = 1.0
+    images.go.clear()
 
     with pytest.raises(UpstreamUnavailable, match="in time"):
         backend(images, tmp_path, timeout_s=0.2).run(request(), Run())
@@ -346,7 +348,7 @@ def test_a_provider_that_does_not_answer_is_given_up(images: Images, tmp_path: P
 def test_a_caller_that_leaves_does_not_wait_for_the_provider(
     images: Images, tmp_path: Path
 ) -> None:
-    images.wait_s = 2.0
+    images.go.clear()
     left = threading.Event()
     threading.Timer(0.2, left.set).start()
     started = time.monotonic()
@@ -354,7 +356,7 @@ def test_a_caller_that_leaves_does_not_wait_for_the_provider(
     with pytest.raises(Cancelled):
         backend(images, tmp_path).run(request(), Run(cancelled=left.is_set))
 
-    assert time.monotonic() - started < 1.2
+    assert time.monotonic() - started < 30
 
 
 def test_without_a_key_the_models_are_listed_with_what_to_do(

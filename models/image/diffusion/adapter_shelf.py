@@ -7,13 +7,13 @@ import threading
 from collections import OrderedDict
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, TypeAlias, TypeVar
 
 import torch
 
 from models.core.artifacts import ArtifactStore, Asset, AssetRecord
 from models.core.errors import InvalidInput, UnknownAsset
-from models.image.diffusion.adapters import AdapterSet, LowRank
+from models.image.diffusion.adapters import Adapters, AdapterSet, LowRank
 from models.image.diffusion.checkpoint import Checkpoint
 from models.image.diffusion.layouts import Pipeline
 from models.image.schema import Adapter
@@ -23,7 +23,13 @@ SUFFIX = ".safetensors"
 MEDIA_TYPE = "application/x-safetensors"
 """Of the adapters that were taught here; by it their owner's are found among the assets."""
 _ASSET_ID = re.compile(r"[0-9a-f]{64}")
+NETWORK = "unet"
+ADAPTABLE = (NETWORK, "text_encoder", "text_encoder_2")
+_OLD_PROJECTION = re.compile(r"\.to_(q|k|v|out)$")
+_TENSOR = re.compile(r"(?P<layer>.+?)[._]lora(?:_linear_layer)?(?P<side>_A|_B|\.down|\.up)\.weight")
 
+Parts: TypeAlias = Mapping[str, Mapping[str, LowRank]]
+"""What an adapter learned: by part of the pipeline, by layer."""
 KeyT = TypeVar("KeyT")
 ValueT = TypeVar("ValueT")
 
@@ -64,8 +70,8 @@ class AdapterShelf:
     def __init__(self, folder: Path | None, store: ArtifactStore, most: int) -> None:
         self._folder = None if folder is None else folder.expanduser()
         self._store = store
-        self._parts: Recent[tuple[str, str], Mapping[str, LowRank]] = Recent(most)
-        self._sets: Recent[tuple[Any, ...], AdapterSet] = Recent(most)
+        self._parts: Recent[tuple[str, str], Parts] = Recent(most)
+        self._sets: Recent[tuple[Any, ...], Adapters] = Recent(most)
         self._lock = threading.Lock()
 
     def names(self) -> tuple[str, ...]:
@@ -81,7 +87,7 @@ class AdapterShelf:
 
     def fetch(
         self, wanted: Sequence[Adapter], checkpoint: Checkpoint, owner: str
-    ) -> AdapterSet | None:
+    ) -> Adapters | None:
         """The adapters of one request.
 
         Raises:
@@ -108,11 +114,10 @@ class AdapterShelf:
                 if layers is None:
                     content = self._content(one, owner)
                     layers = _placed(read_adapter(content, checkpoint.pipeline), checkpoint)
-                    checkpoint.forward.adapters.check(layers)
                     self._parts.keep((home, key), layers)
                     logger.info("adapter loaded", extra={"layers": len(layers)})
                 parts.append((layers, adapter.weight))
-            merged = AdapterSet.merged(parts)
+            merged = _merged(parts)
             self._sets.keep(together, merged)
             return merged
 
@@ -142,7 +147,7 @@ def _key(found: Path | Asset) -> str:
     return f"{found.stem} {state.st_size} {state.st_mtime_ns}"
 
 
-def read_adapter(content: bytes, pipeline: Pipeline) -> Mapping[str, LowRank]:
+def read_adapter(content: bytes, pipeline: Pipeline) -> Parts:
     """The layers of a LoRA file, in any of the formats that the pipeline's class knows.
 
     Raises:
@@ -156,34 +161,77 @@ def read_adapter(content: bytes, pipeline: Pipeline) -> Mapping[str, LowRank]:
     except (SafetensorError, ValueError, KeyError, IndexError) as error:
         digest = hashlib.sha256(content).hexdigest()[:12]
         raise InvalidInput(f"the adapter ({digest}…) is no LoRA in safetensors") from error
-    pairs: dict[str, dict[str, torch.Tensor]] = {}
+    pairs: dict[str, dict[str, dict[str, torch.Tensor]]] = {}
     for name, tensor in tensors.items():
         part, _, rest = name.partition(".")
-        layer, _, kind = rest.rpartition(".lora")
-        side = {"_A.weight": "down", "_B.weight": "up", ".down.weight": "down", ".up.weight": "up"}
-        if part != "unet" or kind not in side or tensor.ndim != 2:
+        found = _TENSOR.fullmatch(rest)
+        if part not in ADAPTABLE or found is None or tensor.ndim != 2:
             raise InvalidInput(
-                f"the adapter changes {name!r}; only linear layers of the denoising network can be "
-                "adapted per request"
+                f"the adapter changes {name!r}; only linear layers of the denoising network and of "
+                "the text encoders can be adapted per request"
             )
-        pairs.setdefault(layer, {})[side[kind]] = tensor
-    if not pairs or any(len(pair) != 2 for pair in pairs.values()):
+        side = "down" if found["side"] in ("_A", ".down") else "up"
+        pairs.setdefault(part, {}).setdefault(_layer(part, found["layer"]), {})[side] = tensor
+    if not pairs or any(len(pair) != 2 for part in pairs.values() for pair in part.values()):
         raise InvalidInput("the adapter has no complete pair of low-rank matrices")
-    return {layer: _scaled(layer, pair, alphas or {}) for layer, pair in pairs.items()}
-
-
-def _scaled(layer: str, pair: dict[str, torch.Tensor], alphas: Mapping[str, float]) -> LowRank:
-    """With the scale alpha / r that some formats keep beside the matrices."""
-    rank = len(pair["down"])
-    alpha = next((a for name, a in alphas.items() if name.endswith(f"{layer}.alpha")), rank)
-    return LowRank(pair["down"], pair["up"] * (float(alpha) / rank))
-
-
-def _placed(layers: Mapping[str, LowRank], checkpoint: Checkpoint) -> Mapping[str, LowRank]:
-    unet = checkpoint.pipeline.unet
+    scales = {_scaled_layer(name): float(alpha) for name, alpha in (alphas or {}).items()}
     return {
-        name: LowRank(
-            layer.down.to(unet.device, checkpoint.dtype), layer.up.to(unet.device, checkpoint.dtype)
-        )
-        for name, layer in layers.items()
+        part: {layer: _scaled(pair, scales.get((part, layer))) for layer, pair in layers.items()}
+        for part, layers in pairs.items()
     }
+
+
+def _layer(part: str, name: str) -> str:
+    """The library's name of a layer; older files name the processor of its attention."""
+    name = name.replace(".processor.", ".")
+    if part == NETWORK:
+        return f"{name}.0" if name.endswith(".to_out") else name
+    return _OLD_PROJECTION.sub(r".\1_proj", name)
+
+
+def _scaled_layer(name: str) -> tuple[str, str]:
+    """What an alpha is for; some are named after a layer, some after a tensor of it."""
+    part, _, rest = name.removesuffix(".alpha").partition(".")
+    found = _TENSOR.fullmatch(rest)
+    return part, _layer(part, rest if found is None else found["layer"])
+
+
+def _scaled(pair: dict[str, torch.Tensor], alpha: float | None) -> LowRank:
+    """With the scale alpha / r that some formats keep beside the matrices."""
+    scale = 1.0 if alpha is None else alpha / len(pair["down"])
+    return LowRank(pair["down"], pair["up"] * scale)
+
+
+def _placed(parts: Parts, checkpoint: Checkpoint) -> Parts:
+    """On the device of the checkpoint, under the names that its layers have.
+
+    Raises:
+        InvalidInput: The adapter was made for another checkpoint.
+    """
+    placed = {}
+    for part, layers in parts.items():
+        network = checkpoint.adaptable.get(part)
+        if network is None:
+            raise InvalidInput(f"the adapter does not fit the model: it has no {part!r}")
+        # Text encoders are named with or without the model around them, as versions have it.
+        named = {
+            name if network.has(name) else name.removeprefix("text_model."): layer
+            for name, layer in layers.items()
+        }
+        network.check(named)
+        placed[part] = {name: _moved(layer, checkpoint) for name, layer in named.items()}
+    return placed
+
+
+def _moved(layer: LowRank, checkpoint: Checkpoint) -> LowRank:
+    device, dtype = checkpoint.pipeline.unet.device, checkpoint.dtype
+    return LowRank(layer.down.to(device, dtype), layer.up.to(device, dtype))
+
+
+def _merged(weighted: Sequence[tuple[Parts, float]]) -> Adapters:
+    names = {name for parts, _weight in weighted for name in parts}
+    sets = {
+        name: AdapterSet.merged([(parts[name], w) for parts, w in weighted if name in parts])
+        for name in names
+    }
+    return Adapters(sets.pop(NETWORK, None), sets)

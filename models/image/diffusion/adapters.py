@@ -60,6 +60,19 @@ class AdapterSet:
         return cls(rank, {name: _filled(layer, rank) for name, layer in joined.items()})
 
 
+@dataclass(frozen=True, eq=False)
+class Adapters:
+    """The adapters of one request, by what they change.
+
+    Attributes:
+        network: Of the denoising network, if they change it.
+        text: By name of the text encoder.
+    """
+
+    network: AdapterSet | None = None
+    text: Mapping[str, AdapterSet] = field(default_factory=dict)
+
+
 def _joined(parts: Sequence[tuple[LowRank, float]]) -> LowRank:
     down = torch.cat([part.down for part, _weight in parts])
     return LowRank(down, torch.cat([part.up * weight for part, weight in parts], dim=1))
@@ -101,6 +114,10 @@ class AdaptedNetwork:
         self._rows: tuple[bool, tuple[AdapterSet | None, ...]] = (False, ())
         self._stacks: dict[str, list[_Stacked]] = {}
         self._active: dict[str, list[_Stacked]] = {}
+
+    def has(self, layer: str) -> bool:
+        """Whether there is a linear layer of this name."""
+        return layer in self._layers
 
     def check(self, layers: Mapping[str, LowRank]) -> None:
         """Refuse an adapter that was made for another network.

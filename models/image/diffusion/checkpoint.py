@@ -11,6 +11,7 @@ from typing import Any
 import torch
 
 from models.core.errors import ModelUnavailable
+from models.image.diffusion.adapters import AdaptedNetwork
 from models.image.diffusion.attention import take_xformers
 from models.image.diffusion.decoding import Decoder
 from models.image.diffusion.engine import StepEngine
@@ -24,6 +25,8 @@ from models.image.options import DiffusersOptions
 
 COMPILED_ROWS = (1, 2, 4, 8, 16, 32, 64)
 """Compiled networks are made for each number of rows, so there must be few."""
+
+TEXT_ENCODERS = ("text_encoder", "text_encoder_2")
 
 logger = logging.getLogger(__name__)
 
@@ -43,6 +46,7 @@ class Checkpoint:
         engine: Steps its requests.
         preparation: Makes requests for the engine; hold `text_lock`, and `pixel_lock` where a
             picture is given.
+        adaptable: What adapters may change, by name of the part of the pipeline.
         decoder: Makes pictures of latents; hold `pixel_lock`.
         notes: What was wished for and could not be had.
 
@@ -59,7 +63,13 @@ class Checkpoint:
         self.notes = _tuned(self.pipeline, options, device)
         self.text_lock, self.pixel_lock = threading.Lock(), threading.Lock()
         self.forward = Forward(self.pipeline.unet, COMPILED_ROWS if options.compile else ())
-        self.preparation = Preparation(self.pipeline, found.layout, device)
+        self.adaptable = {
+            name: AdaptedNetwork(part)
+            for name in TEXT_ENCODERS
+            if (part := getattr(self.pipeline, name, None)) is not None
+        }
+        self.preparation = Preparation(self.pipeline, found.layout, device, self.adaptable)
+        self.adaptable["unet"] = self.forward.adapters
         self.decoder = Decoder(self.pipeline)
         gauge = CudaGauge() if device == "cuda" else HostGauge()
         budget = RowBudget(gauge, _probe(self.pipeline, device), options.max_rows)
@@ -74,7 +84,7 @@ class Checkpoint:
     def close(self) -> None:
         """End the engine and let the memory go."""
         self.engine.close()
-        del self.pipeline, self.forward, self.preparation, self.decoder, self.engine
+        del self.pipeline, self.forward, self.adaptable, self.preparation, self.decoder, self.engine
         gc.unfreeze()
         gc.collect()
         if torch.cuda.is_available():

@@ -10,7 +10,7 @@ from functools import partial
 from PIL import Image
 
 from models.core.capability import Run
-from models.image.diffusion.adapters import AdapterSet
+from models.image.diffusion.adapters import Adapters
 from models.image.diffusion.checkpoint import Checkpoint
 from models.image.diffusion.company import keep_apart
 from models.image.diffusion.preparation import Wish
@@ -55,7 +55,7 @@ class Drawing:
         self._inbox: queue.SimpleQueue[tuple[int, Event]] = queue.SimpleQueue()
         self._pictures: dict[int, Image.Image] = {}
 
-    def pictures(self, seeds: Sequence[int], adapters: AdapterSet | None) -> list[Image.Image]:
+    def pictures(self, seeds: Sequence[int], adapters: Adapters | None) -> list[Image.Image]:
         """The pictures, in the order of the seeds.
 
         Raises:
@@ -65,8 +65,8 @@ class Drawing:
         overdue = None if deadline is None else time.monotonic() + deadline
         running: list[Running] = []
         try:
-            for number, one in enumerate(self._prepared(seeds)):
-                one.adapters = adapters
+            for number, one in enumerate(self._prepared(seeds, adapters)):
+                one.adapters = None if adapters is None else adapters.network
                 if self._request.reproducible:
                     keep_apart(one, self._checkpoint.device, self._reproducible_rows)
                 one.priority, one.deadline = self._request.priority, overdue
@@ -82,11 +82,11 @@ class Drawing:
         self._run.progress(DECODING, "store")
         return [self._pictures[number] for number in range(len(seeds))]
 
-    def _prepared(self, seeds: Sequence[int]) -> Iterator[Running]:
+    def _prepared(self, seeds: Sequence[int], adapters: Adapters | None) -> Iterator[Running]:
         preparation = self._checkpoint.preparation
         self._run.progress(0.0, "read")
         with self._holding(self._checkpoint.text_lock):
-            text = preparation.text(self._wish)
+            text = preparation.text(self._wish, adapters)
         self._lap("read")
         for seed in seeds:
             if self._wish.image is None:

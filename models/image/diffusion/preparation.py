@@ -4,14 +4,17 @@ Every random number is drawn from the request's generator in the order in which 
 draws it, so that a request alone in the engine gives the stock pipeline's bytes.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any
 
 import torch
 from PIL import Image
 
 from models.core.errors import InvalidInput
+from models.image.diffusion.adapters import AdaptedNetwork, Adapters
 from models.image.diffusion.layouts import SDXL, Layout, Pipeline, diffusers, own_scheduler
 from models.image.diffusion.running import Conditioning, Kept, Running
 from models.image.schema import SchedulerName
@@ -69,22 +72,34 @@ class Preparation:
         pipeline: Its text-to-image pipeline.
         layout: The family that it belongs to.
         device: Where the network is.
+        encoders: Its text encoders by name, for adapters that change them.
     """
 
-    def __init__(self, pipeline: Pipeline, layout: Layout, device: str) -> None:
+    def __init__(
+        self,
+        pipeline: Pipeline,
+        layout: Layout,
+        device: str,
+        encoders: Mapping[str, AdaptedNetwork] = MappingProxyType({}),
+    ) -> None:
+        self._encoders = dict(encoders)
         self._base, self._layout, self._device = pipeline, layout, torch.device(device)
         self._takes_mask = pipeline.unet.config.in_channels != pipeline.vae.config.latent_channels
 
     @torch.inference_mode()
-    def text(self, wish: Wish) -> "_Text":
+    def text(self, wish: Wish, adapters: Adapters | None = None) -> "_Text":
         """States of the prompts; pictures of one request share them."""
-        states = self._base.encode_prompt(
-            prompt=wish.prompt,
-            device=self._device,
-            num_images_per_prompt=1,
-            do_classifier_free_guidance=wish.guided,
-            negative_prompt=wish.negative_prompt or None,
-        )
+        with ExitStack() as adapted:
+            for name, learned in ({} if adapters is None else adapters.text).items():
+                # Prompts are read one at a time: each is the one row of its forward.
+                adapted.enter_context(self._encoders[name].adapted([learned]))
+            states = self._base.encode_prompt(
+                prompt=wish.prompt,
+                device=self._device,
+                num_images_per_prompt=1,
+                do_classifier_free_guidance=wish.guided,
+                negative_prompt=wish.negative_prompt or None,
+            )
         prompt, negative = states[0], states[1]
         joined = torch.cat([negative, prompt]) if wish.guided else prompt
         if self._layout is not SDXL:

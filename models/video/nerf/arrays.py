@@ -107,10 +107,5 @@ def fresh_network(seed: int) -> Network:
     return Network(*layer(INPUTS, HIDDEN), *layer(HIDDEN, HIDDEN), *last)
 
 
-def zeros_like(network: Network) -> Network:
-    """A network of zeros."""
-    return Network(*(np.zeros_like(part) for part in network))
-
-
 Kernel = Any
 """A compiled function: numba gives it no static type."""

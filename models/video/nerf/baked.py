@@ -29,10 +29,10 @@ from models.video.nerf.volume import leaps
 LEAP_CELLS = 48
 FINE = 16
 """Entries of the table of opacities per step of a density byte."""
-TILE_ROWS, TILE_COLUMNS = 8, 16
+TILE_ROWS, TILE_COLUMNS = 16, 16
 FEATURE_TOLERANCE, LIGHT_TOLERANCE = 0.06, 0.04
 """How far a block's corners may be from foretelling each other; see `swift.agree`."""
-PIXELS_A_CELL = ((16.0, 4), (5.0, 2))
+PIXELS_A_CELL = ((32.0, 8), (16.0, 4), (5.0, 2))
 """How many pixels a cell must span for blocks of so many pixels."""
 
 
@@ -72,12 +72,16 @@ class BakedField:
         tensors: Everything, as in its file.
         threads: That render; 0 for one per core.
         block: Pixels per side within which what rays gather may be interpolated where it is
-            smooth; 0 chooses by how many pixels a voxel spans.
+            smooth, 1, 2, 4 or 8; 0 chooses by how many pixels a voxel spans.
     """
 
     tensors: dict[str, NDArray[np.generic]]
     threads: int = 0
     block: int = 0
+
+    def __post_init__(self) -> None:
+        if self.block not in (0, 1, 2, 4, 8):
+            raise InvalidInput(f"blocks have 1, 2, 4 or 8 pixels per side, got {self.block}")
 
     def render(self, camera: Camera, rows: range) -> Frame:
         """See `Field`.

@@ -1,6 +1,5 @@
 """Where in space the scene can be: the box of a field and the cells that masks leave."""
 
-import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -8,11 +7,14 @@ from numpy.typing import NDArray
 
 from models.video.camera import Camera
 from models.video.nerf.arrays import Floats
+from models.video.nerf.crew import cores, crew
 from models.video.nerf.views import Views
 
 Lengths = NDArray[np.floating]
 
 CELLS = 64
+PARTS = 16
+FARTHEST = 250
 COVERED = 1 / 250
 """Opacity from which on a pixel counts as covered."""
 
@@ -77,56 +79,47 @@ def _hull(
     views: Views, box: Box, cells: tuple[int, int, int], sightings: float
 ) -> NDArray[np.bool_]:
     """Cells `cells` whose middles all masks cover, each mask grown by half a cell's diagonal."""
-    lines = [
-        low + (np.arange(n) + 0.5) * side / n
-        for low, side, n in zip(box.low, box.extent, cells, strict=True)
-    ]
-    points = np.stack(np.meshgrid(*lines, indexing="ij"), -1).reshape(-1, 3).astype(np.float32)
-    radius = 0.5 * float(np.linalg.norm(box.extent / np.array(cells)))
-    inside, seen_by = np.ones(len(points), bool), np.zeros(len(points), np.int32)
-    for view in views.fitted:
-        camera, alpha = views.cameras[view], views.rgba(view)[..., 3]
-        alive = np.flatnonzero(inside)
-        column, row, depth = _projected(camera, points[alive])
-        nearest = max(float(depth[depth > 0].min(initial=np.inf)), 4 * radius)
-        reach = min(math.ceil(radius * camera.focal_px / nearest) + 1, max(alpha.shape))
-        covered = _grown(alpha > COVERED, reach)
-        height, width = covered.shape
-        seen = (depth > 0) & (column >= 0) & (column < width) & (row >= 0) & (row < height)
-        keep = np.ones(len(alive), bool)
-        keep[seen] = covered[row[seen].astype(int), column[seen].astype(int)]
-        if not _at_border(alpha):
-            keep &= seen
-        seen_by[alive[seen]] += 1
-        inside[alive[~keep]] = False
-    inside &= seen_by >= sightings * len(views.fitted)
+    from models.video.nerf.carve import carve  # noqa: PLC0415  # compiles on first use
+
+    cameras = [views.cameras[view] for view in views.fitted]
+    covered = [views.rgba(view)[..., 3] > COVERED for view in views.fitted]
+    away = np.stack([distances(mask[None], FARTHEST)[0] for mask in covered])
+    cell = np.asarray(box.extent / np.array(cells), np.float32)
+    count = int(np.prod(cells))
+    inside = np.zeros(count, np.bool_)
+    seen = (
+        np.float32(0.5 * np.linalg.norm(cell)),
+        np.stack([camera.eye for camera in cameras]),
+        np.stack([np.asarray(camera.pose[:3, :3], np.float32) for camera in cameras]),
+        np.array([(c.focal_px * c.stretch, c.focal_px) for c in cameras], np.float32),
+        np.array([(c.width / 2 + c.shift_px[0], c.height / 2 + c.shift_px[1]) for c in cameras],
+                 np.float32),
+        away,
+        np.array([_at_border(mask) for mask in covered]),
+        sightings * len(cameras),
+    )  # fmt: skip
+    edges = np.linspace(0, count, PARTS + 1).astype(int)
+
+    def part(number: int) -> None:
+        shape = np.array(cells, np.int64)
+        carve(edges[number], edges[number + 1], box.low, cell, shape, *seen, inside)
+
+    with crew(cores()) as share:
+        share(part, PARTS)
     return inside.reshape(cells)
 
 
-def _projected(camera: Camera, points: Floats) -> tuple[Lengths, Lengths, Lengths]:
-    """Columns, rows and depths in front of the camera."""
-    local = (points - camera.eye) @ np.asarray(camera.pose[:3, :3], np.float32)
-    depth = -local[:, 2]
-    safe = np.where(depth > 1e-6, depth, 1)
-    column = camera.focal_px * camera.stretch * local[:, 0] / safe
-    row = -camera.focal_px * local[:, 1] / safe
-    column += camera.width / 2 + camera.shift_px[0]
-    row += camera.height / 2 + camera.shift_px[1]
-    return column, row, np.where(depth > 1e-6, depth, 0)
+def _at_border(covered: NDArray[np.bool_]) -> bool:
+    return bool(
+        covered[0].any() or covered[-1].any() or covered[:, 0].any() or covered[:, -1].any()
+    )
 
 
-def _grown(mask: NDArray[np.bool_], reach: int) -> NDArray[np.bool_]:
-    """A mask dilated by a square of `2 reach + 1` pixels, by sums over windows."""
-    for axis in (0, 1):
-        pad = [(0, 0), (0, 0)]
-        pad[axis] = (reach + 1, reach)
-        total = np.cumsum(np.pad(mask.astype(np.int32), pad), axis)
-        length = mask.shape[axis]
-        window = np.take(total, range(2 * reach + 1, 2 * reach + 1 + length), axis)
-        mask = window > np.take(total, range(length), axis)
-    return mask
+def distances(filled: NDArray[np.bool_], longest: int) -> NDArray[np.uint8]:
+    """Chessboard distance of every cell to the nearest filled one, at most `longest`."""
+    from models.video.nerf.carve import widen  # noqa: PLC0415  # compiles on first use
 
-
-def _at_border(alpha: Floats) -> bool:
-    edges = (alpha[0], alpha[-1], alpha[:, 0], alpha[:, -1])
-    return bool(max(edge.max() for edge in edges) > COVERED)
+    padded = np.full([side + 2 for side in filled.shape], longest, np.uint8)
+    padded[1:-1, 1:-1, 1:-1][filled] = 0
+    widen(padded)
+    return np.ascontiguousarray(padded[1:-1, 1:-1, 1:-1])

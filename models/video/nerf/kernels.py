@@ -13,7 +13,7 @@ import numba
 
 from models.video.nerf.arrays import Kernel
 
-SOURCES = ("arrays", "optics", "march", "learn", "plain", "swift")
+SOURCES = ("arrays", "optics", "march", "learn", "plain", "swift", "lanes", "over", "carve")
 
 config: Any = numba.config
 """numba's settings, whose names it makes up at run time."""

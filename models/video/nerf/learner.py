@@ -2,6 +2,8 @@
 
 import hashlib
 import json
+import math
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,8 +15,8 @@ from models.video.nerf.arrays import (
     Bytes,
     Floats,
     Gradients,
+    Network,
     fresh_network,
-    zeros_like,
 )
 from models.video.nerf.crew import Crew
 from models.video.nerf.field import VoxelField
@@ -27,6 +29,8 @@ SKY_SHAPE = (32, 64, 3)
 NEAR_OF_BOX = 1e-3
 LEAP_CELLS = 24
 PARTS = 8
+LINES = 32
+"""Numbers before and behind; processors fetch lines of 64 bytes in pairs."""
 Tensors = dict[str, NDArray[np.generic]]
 
 
@@ -155,8 +159,9 @@ class Learner:
         self._sums = density, feature, seen
         self._shards = tuple(
             Gradients(
-                density[n], feature[n], seen[n], zeros_like(self._network),
-                np.zeros_like(self._sky), np.zeros(3),
+                density[n], feature[n], seen[n],
+                Network(*(lonely(part.shape, np.float32) for part in self._network)),
+                lonely(self._sky.shape, np.float32), lonely((3,), np.float64),
             )
             for n in range(shards)
         )  # fmt: skip
@@ -214,6 +219,13 @@ class Learner:
         if not found.any():
             raise InvalidInput("no view sees anything of the scene; are the poses right?")
         return np.flatnonzero(found)
+
+
+def lonely(shape: tuple[int, ...], dtype: type[np.floating]) -> NDArray[Any]:
+    """Zeros that share no cache line with other arrays: threads that write side by side wait."""
+    count = math.prod(shape)
+    room = np.zeros(count + 2 * LINES, dtype)
+    return room[LINES : LINES + count].reshape(shape)
 
 
 def sky_of(views: Views) -> tuple[Floats, bool]:

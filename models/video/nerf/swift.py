@@ -7,20 +7,19 @@ import numpy as np
 
 from models.video.nerf.arrays import FEATURES, HIDDEN, INPUTS, Floats
 from models.video.nerf.kernels import kernel, piece
-from models.video.nerf.optics import HALF, ONE, TWO, ZERO, f32, sky_texel, span
+from models.video.nerf.lanes import CLEAR, LANES, colour, put
+from models.video.nerf.optics import HALF, ONE, ZERO, f32, sky_texel, span
 
-TILE_ROWS, TILE_COLUMNS = 8, 16
-LANES = TILE_ROWS * TILE_COLUMNS
+TILE_ROWS, TILE_COLUMNS = 16, 16
 FAINT = f32(2e-3)
 """Samples of less weight have no colour."""
 OPAQUE = f32(5e-3)
 """A ray ends when less light than this would pass."""
 BYTE = f32(1 / 255)
+SMALLEST = 4
+"""Blocks of so many pixels per side are not halved where they do not fit: pixels are hardly dearer."""
 FINE = f32(16)
 """Entries of the table of opacities per step of density."""
-TANH_BOUND = f32(4.97)
-CLEAR = f32(0.9995)
-"""Rays that more light passes show the background alone."""
 CHANNELS = FEATURES + 2
 
 
@@ -47,7 +46,7 @@ def draw_tiles(baked, lens, pose, block, first, stop, rgb, alpha, depth):
             axes is `(across[0] * down[0], down[1], across[1] * down[2])`; a tile longer than the
             picture on either side.
         pose: `(3, 4)` camera to world.
-        block: Pixels per side of a block: 1, 2, 4 or 8.
+        block: Pixels per side of a block: 1, 2, 4 or 8; four blocks fit into a tile.
         first: Tile rows, from the top of the strip.
         stop: See `first`.
         rgb: `(rows, W, 3)`; out, as are `alpha` and `depth`, `(rows, W)`.
@@ -76,10 +75,12 @@ def draw_tiles(baked, lens, pose, block, first, stop, rgb, alpha, depth):
     for tile_row in range(first, stop):
         top = tile_row * TILE_ROWS
         bottom = min(top + TILE_ROWS, rows)
+        joined, lanes = False, 0
         for left in range(0, width, TILE_COLUMNS):
             right = min(left + TILE_COLUMNS, width)
             from_m = approach(baked, lens, pose, ray, top, left)
             if from_m < ZERO and plain:
+                joined = False
                 for row in range(top, bottom):
                     for column in range(left, right):
                         for a in range(3):
@@ -87,8 +88,15 @@ def draw_tiles(baked, lens, pose, block, first, stop, rgb, alpha, depth):
                         alpha[row, column] = ZERO
                         depth[row, column] = ZERO
                 continue
-            fill_tile(baked, lens, pose, ray, from_m, block, top, left, corners, tile)
-            lanes = 0
+            if from_m < ZERO:
+                nothing(tile)
+            else:
+                if joined:  # what the tile to the left knows of the common edge
+                    for row in range(TILE_ROWS + 1):
+                        for n in range(CHANNELS):
+                            corners[row, 0, n] = corners[row, TILE_COLUMNS, n]
+                fill_tile(baked, lens, pose, ray, from_m, block, top, left, joined, corners, tile)
+            joined = block > 1 and from_m >= ZERO
             for row in range(top, bottom):
                 for column in range(left, right):
                     pixel = tile[row - top, column - left]
@@ -98,13 +106,11 @@ def draw_tiles(baked, lens, pose, block, first, stop, rgb, alpha, depth):
                     seen = through < CLEAR
                     if seen or not plain:
                         direct(lens, pose, row, column, ray.way)
-                    sky_texel(baked.sky, ray.way[0], ray.way[1], ray.way[2], at, sky_share)
-                    columns = baked.sky.shape[1]
-                    for a in range(3):
-                        s = ZERO
-                        for p in range(4):
-                            s += sky_share[p] * baked.sky[at[p] // columns, at[p] % columns, a]
-                        rgb[row, column, a] = s
+                    if plain:
+                        for a in range(3):
+                            rgb[row, column, a] = baked.sky[0, 0, a]
+                    else:
+                        beyond(baked.sky, ray.way, at, sky_share, rgb[row, column])
                     if seen:
                         where[lanes] = row * width + column
                         light[lanes] = through
@@ -114,54 +120,102 @@ def draw_tiles(baked, lens, pose, block, first, stop, rgb, alpha, depth):
                             e[FEATURES + a, lanes] = ray.way[a]
                             behind[a, lanes] = rgb[row, column, a]
                         lanes += 1
-            if lanes > 0:
-                colour(baked.network, lanes, e, h1, h2, out, light, behind)
-                for lane in range(lanes):
-                    row, column = where[lane] // width, where[lane] % width
-                    for a in range(3):
-                        rgb[row, column, a] = out[a, lane]
+                        if lanes == LANES:
+                            colour(baked.network, lanes, e, h1, h2, out, light, behind)
+                            put(out, where, lanes, rgb)
+                            lanes = 0
+        if lanes > 0:
+            colour(baked.network, lanes, e, h1, h2, out, light, behind)
+            put(out, where, lanes, rgb)
 
 
 @piece
-def fill_tile(baked, lens, pose, ray, from_m, block, top, left, corners, tile):
-    """What the rays of a tile gather: features, light left and depth."""
-    if from_m < ZERO:
-        tile[:, :, :FEATURES] = ZERO
-        tile[:, :, FEATURES] = ONE
-        tile[:, :, FEATURES + 1] = ZERO
-        return
+def beyond(sky, way, at, share, out):
+    """Colour `out (3,)` of the sky in a direction."""
+    sky_texel(sky, way[0], way[1], way[2], at, share)
+    for a in range(3):
+        out[a] = ZERO
+    for p in range(4):
+        row, column = at[p] // sky.shape[1], at[p] % sky.shape[1]
+        for a in range(3):
+            out[a] += share[p] * sky[row, column, a]
+
+
+@piece
+def nothing(tile):
+    """What rays gather that meet nothing."""
+    tile[:, :, :FEATURES] = ZERO
+    tile[:, :, FEATURES] = ONE
+    tile[:, :, FEATURES + 1] = ZERO
+
+
+@piece
+def fill_tile(baked, lens, pose, ray, from_m, block, top, left, joins, corners, tile):
+    """What the rays of a tile gather: features, light left and depth.
+
+    Where large blocks cannot be interpolated, blocks of half their size are tried, then every pixel.
+    """
     if block == 1:
-        for row in range(TILE_ROWS):
-            for column in range(TILE_COLUMNS):
-                direct(lens, pose, top + row, left + column, ray.way)
-                gather(baked, ray, from_m, tile[row, column])
+        each(baked, lens, pose, ray, from_m, top, left, 0, 0, TILE_ROWS, TILE_COLUMNS, tile)
         return
     for row in range(0, TILE_ROWS + 1, block):
-        for column in range(0, TILE_COLUMNS + 1, block):
+        for column in range(block if joins else 0, TILE_COLUMNS + 1, block):
             direct(lens, pose, top + row, left + column, ray.way)
             gather(baked, ray, from_m, corners[row, column])
-    part = ONE / f32(block)
+    half = block // 2 if block > SMALLEST else block
     for row in range(0, TILE_ROWS, 2 * block):
         for column in range(0, TILE_COLUMNS, 2 * block):
-            smooth = agree(corners, row, column, block, baked.agreement)
-            for i in range(2 * block):
-                for j in range(2 * block):
-                    y, x = row + i, column + j
-                    if not smooth:
-                        direct(lens, pose, top + y, left + x, ray.way)
-                        gather(baked, ray, from_m, tile[y, x])
-                        continue
-                    above, before = y // block * block, x // block * block
-                    v, u = f32(y - above) * part, f32(x - before) * part
-                    a, b = (ONE - v) * (ONE - u), (ONE - v) * u
-                    c, d = v * (ONE - u), v * u
-                    for n in range(CHANNELS):
-                        tile[y, x, n] = (
-                            a * corners[above, before, n]
-                            + b * corners[above, before + block, n]
-                            + c * corners[above + block, before, n]
-                            + d * corners[above + block, before + block, n]
-                        )
+            if agree(corners, row, column, block, baked.agreement):
+                spread(corners, row, column, block, tile)
+                continue
+            if half < block:
+                between(baked, lens, pose, ray, from_m, top, left, row, column, block, corners)
+            for i in range(row, row + 2 * block, 2 * half):
+                for j in range(column, column + 2 * block, 2 * half):
+                    if half < block and agree(corners, i, j, half, baked.agreement):
+                        spread(corners, i, j, half, tile)
+                    else:
+                        side = 2 * half
+                        each(baked, lens, pose, ray, from_m, top, left, i, j, side, side, tile)
+
+
+@piece
+def each(baked, lens, pose, ray, from_m, top, left, row, column, rows, columns, tile):
+    """What every ray of a part of a tile gathers."""
+    for i in range(row, row + rows):
+        for j in range(column, column + columns):
+            direct(lens, pose, top + i, left + j, ray.way)
+            gather(baked, ray, from_m, tile[i, j])
+
+
+@piece
+def between(baked, lens, pose, ray, from_m, top, left, row, column, block, corners):
+    """What the rays midway between the corners of four blocks gather."""
+    half = block // 2
+    for i in range(0, 2 * block + 1, half):
+        for j in range(0, 2 * block + 1, half):
+            if i % block > 0 or j % block > 0:
+                direct(lens, pose, top + row + i, left + column + j, ray.way)
+                gather(baked, ray, from_m, corners[row + i, column + j])
+
+
+@piece
+def spread(corners, row, column, block, tile):
+    """Interpolate four blocks between their corners."""
+    part = ONE / f32(block)
+    for y in range(row, row + 2 * block):
+        for x in range(column, column + 2 * block):
+            above, before = y // block * block, x // block * block
+            v, u = f32(y - above) * part, f32(x - before) * part
+            a, b = (ONE - v) * (ONE - u), (ONE - v) * u
+            c, d = v * (ONE - u), v * u
+            for n in range(CHANNELS):
+                tile[y, x, n] = (
+                    a * corners[above, before, n]
+                    + b * corners[above, before + block, n]
+                    + c * corners[above + block, before, n]
+                    + d * corners[above + block, before + block, n]
+                )
 
 
 @piece
@@ -326,53 +380,3 @@ def read(corners, u, v, w, weight, share, result):
         q = share[p]
         for c in range(FEATURES):
             result[c] += q * f32(corners[p, c])
-
-
-@piece
-def colour(net, lanes, e, h1, h2, out, light, behind):
-    """Colours `out (3, lanes)` of a tile's rays from what they gathered: loops run over lanes."""
-    f = FEATURES
-    for n in range(lanes):
-        x, y, z = e[f, n], e[f + 1, n], e[f + 2, n]
-        xx, yy, zz = x * x, y * y, z * z
-        e[f + 3, n], e[f + 4, n], e[f + 5, n] = TWO * x * y, TWO * y * z, TWO * x * z
-        e[f + 6, n], e[f + 7, n] = f32(1.5) * zz - HALF, xx - yy
-        e[f + 8, n] = y * (f32(3) * xx - yy)
-        e[f + 9, n] = f32(4) * x * y * z
-        e[f + 10, n] = y * (f32(5) * zz - ONE)
-        e[f + 11, n] = z * (f32(2.5) * zz - f32(1.5))
-        e[f + 12, n] = x * (f32(5) * zz - ONE)
-        e[f + 13, n] = TWO * z * (xx - yy)
-        e[f + 14, n] = x * (xx - f32(3) * yy)
-    layer(net.w1, net.b1, INPUTS, HIDDEN, lanes, e, h1)
-    layer(net.w2, net.b2, HIDDEN, HIDDEN, lanes, h1, h2)
-    layer(net.w3, net.b3, HIDDEN, 3, lanes, h2, out)
-    for a in range(3):
-        for n in range(lanes):
-            s = max(min(out[a, n], TANH_BOUND), -TANH_BOUND)
-            q = s * s
-            top = s * (f32(135135) + q * (f32(17325) + q * (f32(378) + q)))
-            under = f32(135135) + q * (f32(62370) + q * (f32(3150) + q * f32(28)))
-            s = e[a, n] + light[n] * behind[a, n] + top / under * (ONE - light[n])
-            out[a, n] = max(min(s, ONE), ZERO)
-
-
-@piece
-def layer(weight, bias, inputs, outputs, lanes, x, y):
-    """`y = weight.T x + bias`, rectified below where it is not the last; four inputs at a time."""
-    whole = inputs // 4 * 4
-    for p in range(outputs):
-        b = bias[p]
-        for n in range(lanes):
-            y[p, n] = b
-        for c in range(0, whole, 4):
-            w0, w1, w2, w3 = weight[c, p], weight[c + 1, p], weight[c + 2, p], weight[c + 3, p]
-            for n in range(lanes):
-                y[p, n] += w0 * x[c, n] + w1 * x[c + 1, n] + w2 * x[c + 2, n] + w3 * x[c + 3, n]
-        for c in range(whole, inputs):
-            w0 = weight[c, p]
-            for n in range(lanes):
-                y[p, n] += w0 * x[c, n]
-        if outputs > 3:
-            for n in range(lanes):
-                y[p, n] = max(y[p, n], ZERO)

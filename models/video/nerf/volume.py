@@ -4,7 +4,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.video.nerf.arrays import DENSITY_SHIFT, FEATURES, Bytes, Floats, Grid
-from models.video.nerf.hull import Box
+from models.video.nerf.hull import Box, distances
 
 STEP_CELLS = 0.75
 DENSITY_UNITS = 224.0
@@ -50,12 +50,18 @@ def _grid(box: Box, shape: tuple[int, int, int], density: Floats, feature: Float
 
 
 def _resized(values: Floats, shape: tuple[int, int, int]) -> Floats:
-    import torch  # noqa: PLC0415  # takes seconds to import, and rendering does without
-    import torch.nn.functional as F  # noqa: N812, PLC0415  # the same
-
-    volume = torch.from_numpy(values).permute(3, 0, 1, 2)[None]
-    volume = F.interpolate(volume, size=shape, mode="trilinear", align_corners=True)
-    return np.ascontiguousarray(volume[0].permute(1, 2, 3, 0).numpy())
+    """Values `(g0, g1, g2, channels)` on another grid with the same corners, axis by axis."""
+    for axis, count in enumerate(shape):
+        last = values.shape[axis] - 1
+        at = np.linspace(0, last, count)
+        low = np.minimum(at.astype(int), max(last - 1, 0))
+        share = (at - low).astype(np.float32).reshape([-1 if n == axis else 1 for n in range(4)])
+        below, above = np.take(values, low, axis), np.take(values, np.minimum(low + 1, last), axis)
+        above -= below
+        above *= share
+        below += above
+        values = below
+    return np.ascontiguousarray(values)
 
 
 def filled_cells(grid: Grid, threshold: float) -> NDArray[np.bool_]:
@@ -79,20 +85,4 @@ def corners_of(cells: NDArray[np.bool_]) -> NDArray[np.bool_]:
 
 def leaps(filled: NDArray[np.bool_], longest: int) -> Bytes:
     """Chessboard distance of every cell to the nearest filled one, at most `longest`."""
-    distance = np.full(filled.shape, longest, np.uint8)
-    front = filled
-    for cells in range(longest):
-        distance[front & (distance == longest)] = cells
-        front = _spread(front)
-    return distance
-
-
-def _spread(cells: NDArray[np.bool_]) -> NDArray[np.bool_]:
-    """Cells that are true or touch a true one."""
-    out = cells.copy()
-    for axis in range(3):
-        near = np.moveaxis(out, axis, 0)
-        old = near.copy()
-        near[1:] |= old[:-1]
-        near[:-1] |= old[1:]
-    return out
+    return distances(filled, longest)

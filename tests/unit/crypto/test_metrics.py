@@ -7,7 +7,7 @@ from scipy.stats import binom, chi2
 
 from models.crypto.metrics import SCORED_LEVELS, covered, crps, diebold_mariano, pit
 from models.crypto.quantiles import Quantiles
-from models.crypto.shapes import GRID, averaged_shapes, sorted_quantiles
+from models.crypto.shapes import GRID, sorted_quantiles
 from models.crypto.tail_tests import tail_test
 
 
@@ -87,16 +87,3 @@ def test_probability_and_quantile_are_inverse():
         [0.3] * 2
     )
     assert curve.p_up == pytest.approx([0.5, 0.5])
-
-
-def test_shapes_are_the_mean_quantiles_of_the_newest_known_ratios_of_each_window():
-    ratios = np.random.default_rng(5).standard_normal((400, 2))
-    origins, horizons = np.array([300, 350]), np.array([1, 3])
-    ratios[350:] = np.inf  # unknown at the last origin
-    found = averaged_shapes(ratios, origins, horizons, (50, 200))
-
-    for row, origin in enumerate(origins):
-        for column, steps in enumerate(horizons):
-            known = ratios[: origin - steps + 1, column]
-            own = [sorted_quantiles(known[-window:]) for window in (50, 200)]
-            assert found[row, column] == pytest.approx(np.mean(own, axis=0))

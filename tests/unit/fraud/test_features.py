@@ -116,6 +116,21 @@ def test_a_run_of_ordinary_frauds_speaks_against_the_terminal(pay: Pay) -> None:
     assert (values["terminal_run_frauds"], values["terminal_run_start_days"]) == (1, 10)
 
 
+def test_what_cannot_be_known_yet_and_when_a_run_began_at_the_earliest(pay: Pay) -> None:
+    velocity = Velocity()
+    for day in (-30, -12, -10, -9, -3):
+        (taken,) = take(velocity, pay(day, 10, customer=f"c{day}"))
+        if day in (-10, -9):
+            velocity.report_fraud(taken, NOON_S + day * DAY_S)
+    values = named(velocity, pay(0))
+
+    assert values["terminal_run_start_days"] == 10
+    assert values["terminal_fine_before_run_days"] == 12
+    assert values["terminal_unknown_days"] == 9
+    assert named(velocity, pay(-1.5))["terminal_unknown_days"] == 7.5
+    assert math.isnan(named(Velocity(), pay(0))["terminal_unknown_days"])
+
+
 def test_a_device_is_new_once(pay: Pay) -> None:
     velocity = Velocity()
     take(velocity, pay(-2, device="phone"))

@@ -1,6 +1,7 @@
 """Network flows: three kinds of logs, windows over earlier flows, and verdicts."""
 
 import math
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -97,8 +98,8 @@ def model() -> FlowModel:
 
 
 @pytest.fixture
-def judge(model: FlowModel) -> FlowJudge:
-    return FlowJudge(model, RuleTable(), IncidentCosts())
+def judge(model: FlowModel, tmp_path: Path) -> FlowJudge:
+    return FlowJudge(model, RuleTable(), IncidentCosts(), tmp_path)
 
 
 def test_zeek_and_suricata_tell_the_same_of_the_same_connection() -> None:
@@ -278,10 +279,10 @@ def test_owners_share_no_windows(judge: FlowJudge) -> None:
     assert verdict.memory.flows_seen == 0
 
 
-def test_without_a_model_a_flow_goes_to_review_unless_a_rule_blocks() -> None:
+def test_without_a_model_a_flow_goes_to_review_unless_a_rule_blocks(tmp_path: Path) -> None:
     when = [{"fact": "source", "operator": "==", "value": "10.0.0.66"}]
     rules = {"rules": [{"id": "r", "action": "block", "when": when, "text": "known"}]}
-    judge = FlowJudge(None, RuleTable.model_validate(rules), IncidentCosts())
+    judge = FlowJudge(None, RuleTable.model_validate(rules), IncidentCosts(), tmp_path)
     plain, known = judge.judge([zeek(0), zeek(1, **{"id.orig_h": "10.0.0.66"})], "local")
 
     assert isinstance(plain, Verdict)

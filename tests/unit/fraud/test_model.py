@@ -3,17 +3,22 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
+import xgboost
 from pydantic import ValidationError
 
 from models.core.capability import Run
 from models.core.errors import Cancelled
+from models.core.seeds import numpy_generator
 from models.core.weights import save_json
+from models.fraud.features import NAMES
 from models.fraud.model import FraudModel
 from models.fraud.schema import FraudRequest, FraudResult, Refusal, Verdict
 from models.fraud.scoring import WEIGHTS, TransactionModel
 
 Build = Callable[..., FraudModel]
+ROWS = numpy_generator(3, "rows").standard_normal((200, len(NAMES))).astype(np.float32)
 
 
 def event(number: int = 0, **other: Any) -> dict[str, Any]:
@@ -256,6 +261,26 @@ def test_weights_made_for_other_features_are_not_used(build: Build, tmp_path: Pa
 
     assert not card.available
     assert "other features" in str(card.reason)
+
+
+def test_weights_from_before_the_latest_features_answer_without_them() -> None:
+    booster = xgboost.train(
+        {"objective": "binary:logistic", "base_score": 0.5, "max_depth": 3, "nthread": 1},
+        xgboost.DMatrix(ROWS[:, :-2], ROWS[:, 0] > ROWS[:, 1]),
+        5,
+    )
+    flat = {"margins": [-1.0, 1.0], "probabilities": [0.2, 0.4]}
+    trees = json.loads(bytes(booster.save_raw("json")))
+    content = {"version": "1", "features": NAMES[:-2], "calibration": flat, "model": trees}
+    model = TransactionModel(content, "")
+    many, one = model.scores(ROWS), model.score(ROWS[7])
+
+    assert [each.margin for each in many] == pytest.approx(model.margins(ROWS).tolist(), abs=1e-5)
+    assert one.margin == pytest.approx(many[7].margin, abs=1e-5)
+    for told in (one.contributions, many[7].contributions, model.shapley(ROWS)[7]):
+        assert told.shape == (len(NAMES) + 1,)
+        assert (told[-3:-1] == 0).all()
+        assert told.sum() == pytest.approx(one.margin, abs=1e-4)
 
 
 def test_the_shipped_weights_are_small_and_described() -> None:

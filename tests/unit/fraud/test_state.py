@@ -1,3 +1,4 @@
+import math
 import signal
 import sqlite3
 import subprocess
@@ -125,6 +126,18 @@ def test_what_no_feature_looks_at_is_dropped_at_the_start(tmp_path: Path, pay: P
     assert journal.find("local", "old") is None
     assert journal.find("local", "new") is not None
     journal.close()
+
+
+def test_payments_recorded_with_fewer_features_can_be_read(journal: Journal, pay: Pay) -> None:
+    payment = pay()
+    (recorded,) = State(journal).record("local", [payment])
+    known = len(NAMES) - 2
+    journal._db.execute("UPDATE payment SET features = substr(features, 1, ?)", (4 * known,))
+    (again,) = State(journal).record("local", [payment])
+
+    assert values(again)[:known] == pytest.approx(values(recorded)[:known], nan_ok=True)
+    assert all(map(math.isnan, values(again)[known:]))
+    assert journal.latest_features("local", 9).shape == (1, len(NAMES))
 
 
 def test_a_file_that_is_no_journal_is_named(tmp_path: Path) -> None:

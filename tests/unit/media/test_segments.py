@@ -2,6 +2,7 @@
 
 import hashlib
 from collections.abc import Iterator
+from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 
@@ -45,6 +46,30 @@ def filmed(folder: Path, codec: CodecName = "h264") -> Reel:
 def test_the_first_segment_is_one_frame_and_later_ones_last_a_second() -> None:
     assert cuts(80, Fraction(24)) == (0, 1, 3, 7, 15, 31, 55, 79, 80)
     assert cuts(1, Fraction(24)) == (0, 1)
+
+
+def test_encoders_take_over_from_each_other_within_a_segment(tmp_path: Path) -> None:
+    usual = shot()
+    bounded = replace(usual, encoder=replace(usual.encoder, frames_each=3))
+    reels = [Reel(tmp_path / str(number), one) for number, one in enumerate((usual, bounded))]
+    keys = []
+    for number, reel in enumerate(reels):
+        list(reel.shoot(paint))
+        target = tmp_path / f"{number}.mp4"
+        join(reel.chunks(), target, "mp4", RATE)
+        assert read_back(target, RATE).is_gapless
+        with av.open(str(target)) as file:
+            packets = [packet for packet in file.demux(video=0) if packet.size]
+            keys.append([index for index, packet in enumerate(packets) if packet.is_keyframe])
+
+    assert reels[0].init.read_bytes() == reels[1].init.read_bytes()
+    assert keys == [[0, 1, 3, 7], [0, 1, 3, 6, 7, 10]]
+
+
+@pytest.mark.parametrize(("codec", "most"), [("hevc", 3), ("av1", 6), ("h264", 0)])
+def test_encoders_that_keep_frames_are_replaced_at_8k(codec: CodecName, most: int) -> None:
+    assert choose_encoder(codec, Size(7680, 4320)).frames_each == most
+    assert choose_encoder(codec, Size(1920, 1080)).frames_each == 0
 
 
 @pytest.mark.parametrize("codec", ["h264", "vp9", "prores"])
