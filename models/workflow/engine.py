@@ -217,7 +217,7 @@ class DurableEngine:
         self._options.check_room(self.active_runs, self._database.path)
 
     async def _execute(self, payload: dict[str, Any]) -> dict[str, JsonValue]:
-        """The workflow; a process that lost its lease never leaves it."""
+        """The workflow."""
         run_id = DBOS.workflow_id
         assert run_id is not None  # noqa: S101 - within a workflow
         accepted = Payload.model_validate(payload)
@@ -225,10 +225,6 @@ class DurableEngine:
         self._active.add(run_id)
         try:
             return await self._to_its_end(run)
-        except StaleEpoch:
-            self._lost()
-            await asyncio.Event().wait()  # to return or raise would write a result
-            raise
         finally:
             self._active.discard(run_id)
 
@@ -256,9 +252,14 @@ class DurableEngine:
 
     async def _here(self, work: Coroutine[Any, Any, T]) -> T:
         """Await work in the loop that started the engine: DBOS recovers runs in one of its own."""
-        if asyncio.get_running_loop() is self._loop:
-            return await work
-        return await asyncio.wrap_future(asyncio.run_coroutine_threadsafe(work, self._loop))
+        try:
+            if asyncio.get_running_loop() is self._loop:
+                return await work
+            return await asyncio.wrap_future(asyncio.run_coroutine_threadsafe(work, self._loop))
+        except StaleEpoch:
+            self._lost()
+            await asyncio.Event().wait()  # to raise would write an end of the step or of the run
+            raise
 
     async def _row(self, run_id: str, owner: str, *, loads: bool = False) -> Row | None:
         rows = await DBOS.list_workflows_async(

@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 import sqlalchemy as sa
+from dbos import DBOS
 from pydantic import JsonValue
 
 from models.core.artifacts import Provenance
@@ -25,7 +26,7 @@ from models.core.errors import (
 from models.core.local_store import LocalArtifactStore
 from models.workflow.calls import Payload
 from models.workflow.contract import Query, StepContext
-from models.workflow.database import Database
+from models.workflow.database import Database, executors
 from models.workflow.registry import Registered, Registry
 from models.workflow.spec import Spec
 from tests.unit.workflow.memory import failing
@@ -80,6 +81,24 @@ async def test_unknown_is_not_running(engine: Started) -> None:
     assert (status.state, status.tasks[0].state) == ("running", "running")
     assert status.eta_s is not None
     assert await engine.engine.status("other", OWNER) is None
+
+
+async def test_what_a_fenced_process_still_does_ends_neither_step_nor_run(engine: Started) -> None:
+    async def fenced(arguments: Mapping[str, JsonValue], context: StepContext) -> JsonValue:
+        fence = sa.update(executors).where(executors.c.epoch == context.epoch).values(fenced=True)
+        await asyncio.to_thread(engine.engine._database.transact, lambda c: c.execute(fence))
+        return {}  # its record is refused
+
+    for duty in engine.engine._background[:1]:
+        duty.cancel()  # or this very process would take the run over
+    engine.steps.work["a"] = fenced
+    await engine.submit("r", SPEC)
+    while not engine.lost:  # noqa: ASYNC110 - it is a list
+        await asyncio.sleep(0.01)
+    await asyncio.sleep(0.2)
+
+    assert await DBOS.list_workflow_steps_async("r") == []
+    assert (await engine.status("r")).state == "running"
 
 
 async def test_the_run_of_another_owner_is_unknown(engine: Started) -> None:
