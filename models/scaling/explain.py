@@ -3,6 +3,7 @@
 import math
 
 from models.scaling.decide import Choice, load_for, promises
+from models.scaling.snapshot import Demand
 
 HARDLY = 1e-6
 TOLD = 3  # classes of work, the most frequent
@@ -66,8 +67,14 @@ def _load(choice: Choice) -> str:
     if demand.forecast > demand.load + HARDLY:
         words.append(f"{demand.forecast:.2f} expected in {demand.cold_start_s:.0f} s")
     if demand.backlog_s > HARDLY:
-        words.append(f"{demand.backlog_s:.0f} s of work waiting")
+        words.append(f"{demand.backlog_s:.0f} s of work waiting{_waiting(demand)}")
     return ", ".join(words)
+
+
+def _waiting(demand: Demand) -> str:
+    most = sorted(demand.waiting or (), key=lambda one: -one.count * one.seconds)[:TOLD]
+    said = ", ".join(f"{one.count} {one.name} of {one.seconds:.1f} s" for one in most)
+    return f" ({said})" if said else ""
 
 
 def _spare(choice: Choice) -> str:

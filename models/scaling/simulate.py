@@ -43,6 +43,7 @@ class Observation:
         cold_start_s: From asking for a replica until it works.
         working: Requests worked on, mean over the same time as `ongoing`.
         service_s: Seconds that a request lately took, loads included.
+        queued: Requests that nothing works on yet, now.
     """
 
     now_s: float
@@ -55,6 +56,7 @@ class Observation:
     cold_start_s: float
     working: float = 0.0
     service_s: float = 0.0
+    queued: int = 0
 
 
 class Policy(Protocol):
@@ -287,6 +289,7 @@ class Simulation:
             cold_start_s=self._world.startup_s,
             working=(last[1] - first[1]) / span_s,
             service_s=self._lately_s,
+            queued=len(self._queue),
         )
 
     def _scale(self, now_s: float, target: int) -> None:

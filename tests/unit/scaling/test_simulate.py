@@ -121,7 +121,7 @@ def test_an_idle_replica_costs_until_it_has_stopped() -> None:
 
 def test_the_policy_in_hand_grows_by_what_waits_alone() -> None:
     # Six requests at once on one replica: 1 in hand, 5 wait, for 10 s each, to be gone in 25 s.
-    seen = Observation(0, 1, 1, 6.0, 9.0, 9.0, 99.0, 5.0, working=1.0, service_s=10.0)
+    seen = Observation(0, 1, 1, 9.0, 9.0, 9.0, 50.0, 5.0, working=1.0, service_s=99.0, queued=5)
     terms = Terms(1, 9, headroom=0, slack=0, drain_s=25)
 
     assert InHand(terms)(seen) == 1 + 5 * 10 / 25
