@@ -161,7 +161,9 @@ class Lease:
         asked = time.monotonic()
         try:
             # First, so that who renewed its lease shows itself.
-            was_shown = self._vitals.show(self.epoch)
+            if not self._vitals.show(self.epoch):
+                # The others try as often as this one to show themselves again.
+                self._may_judge_from = time.monotonic() + self._times.heartbeat_s
             held = self._database.transact(self._renew)
         except SQLAlchemyError as error:
             logger.warning("lease not renewed", extra={"reason": type(error).__name__})
@@ -170,9 +172,8 @@ class Lease:
             self._gone = True
             logger.error("lease lost", extra={"epoch": self.epoch})
             return False
-        if not was_shown or asked - self._renewed > self._times.silence_s:
-            # The others try as often to come back, and who is not late is never judged.
-            self._may_judge_from = time.monotonic() + self._times.heartbeat_s
+        if asked - self._renewed > self._times.silence_s:
+            self._may_judge_from = time.monotonic() + self._times.grace_s  # all may seem dead
         self._renewed = asked
         return True
 

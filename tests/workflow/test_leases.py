@@ -117,6 +117,29 @@ def test_an_executor_whose_connection_broke_shows_itself_again(postgres: str) ->
     database.close()
 
 
+@pytest.mark.parametrize(
+    ("silent_s", "waits_s"), [(1.0, TIMES.heartbeat_s), (TIMES.silence_s + 1, TIMES.grace_s)]
+)
+def test_who_comes_back_judges_later_where_leases_may_have_ended(
+    postgres: str, clock: SimpleNamespace, silent_s: float, waits_s: float
+) -> None:
+    database = Database(postgres)
+    lease = Lease(database, TIMES, lambda: None)
+    cut_off(database, lease.epoch)
+    clock.now += silent_s
+    assert lease.renew()
+
+    found = []
+    for seconds in (waits_s - 1, 1):
+        clock.now += seconds
+        lease._renewed = clock.now  # it goes on renewing
+        found.append(lease.may_judge)
+
+    assert found == [False, True]
+    lease.release()
+    database.close()
+
+
 def test_after_a_silence_of_the_database_the_living_may_renew_first(
     join: Join, clock: SimpleNamespace
 ) -> None:
