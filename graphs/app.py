@@ -21,7 +21,8 @@ from deployments.replica import Replica, ReplicaReport, ReplicaSpec
 from deployments.work import kind_of
 from graphs import __version__
 from graphs.calls import Calls, DeploymentState, ScalingState
-from graphs.catalogue import CATALOGUE, Entry, by_deployment
+from graphs.catalogue import CATALOGUE
+from graphs.entry import Entry, by_deployment
 from graphs.gateway import build_api
 from graphs.orchestra import RemoteEngine
 from graphs.principals import Doorkeeper
