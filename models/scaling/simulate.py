@@ -84,6 +84,8 @@ class World:
             router looks again for a free one only so often.
         stop_s: From telling an idle replica to stop until it is gone.
         warm: The first replicas are ready at the start.
+        patience_s: A request waits so long for a busy replica that has its base model, before a
+            free one loads it.
     """
 
     times: LoadTimes
@@ -97,6 +99,7 @@ class World:
     handover_s: float = 0.0
     stop_s: float = 0.0
     warm: bool = False
+    patience_s: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -155,7 +158,7 @@ class Simulation:
         self._model, self._lora = trace.model.tolist(), trace.lora.tolist()
         self._arrival = trace.arrival_s.tolist()
         self._fleet = Fleet(world.host_models, world.times, world.stop_s)
-        self._events: list[tuple[float, int, Callable[..., None], Replica, int]] = []
+        self._events: list[tuple[float, int, Callable[..., None], Replica | None, int]] = []
         self._pushed = 0
         self._queue: deque[int] = deque()
         self._backlog_s = 0.0
@@ -194,7 +197,9 @@ class Simulation:
                 handle(now_s, replica, item)
         return self._outcome(now_s)
 
-    def _push(self, at_s: float, handle: Callable[..., None], replica: Replica, item: int) -> None:
+    def _push(
+        self, at_s: float, handle: Callable[..., None], replica: Replica | None, item: int
+    ) -> None:
         self._pushed += 1
         heapq.heappush(self._events, (at_s, self._pushed, handle, replica, item))
 
@@ -212,11 +217,21 @@ class Simulation:
         service_s, model = self._service[index], self._model[index]
         self._begun_s += service_s
         self._popularity[model] = self._popularity.get(model, 0.0) + service_s
-        if self._fleet.free:
-            self._start(now_s, self._fleet.choose(model), index, 0.0)
-        else:
-            self._queue.append(index)
-            self._backlog_s += service_s
+        fleet, patience_s = self._fleet, self._world.patience_s
+        if fleet.free and (patience_s <= 0 or not fleet.all_busy_with(model)):
+            self._start(now_s, fleet.choose(model), index, 0.0)
+            return
+        self._queue.append(index)
+        self._backlog_s += service_s
+        if patience_s > 0:
+            self._push(now_s + patience_s, self._waited, None, index)
+
+    def _waited(self, now_s: float, _: None, index: int) -> None:
+        """The patience of a request has ended: any free replica will do."""
+        if self._fleet.free and index in self._queue:
+            self._queue.remove(index)
+            self._backlog_s -= self._service[index]
+            self._start(now_s, self._fleet.choose(self._model[index]), index, 0.0)
 
     def _start(self, now_s: float, replica: Replica, index: int, handover_s: float) -> None:
         load_s = self._fleet.start(replica, self._model[index], self._lora[index])
@@ -241,27 +256,34 @@ class Simulation:
         self._fleet.loaded(replica, model)
 
     def _next_or_free(self, now_s: float, replica: Replica) -> None:
-        if not self._queue or replica.draining:
+        place = None if replica.draining else self._place_in_queue(now_s, replica)
+        if place is None:
             self._fleet.release(replica, now_s)
             return
-        place = self._place_in_queue(now_s, replica)
         index = self._queue[place]
         del self._queue[place]
         self._backlog_s -= self._service[index]
         self._start(now_s, replica, index, self._world.handover_s)
 
-    def _place_in_queue(self, now_s: float, replica: Replica) -> int:
-        """The first request that the replica has the model for, or simply the first."""
-        if now_s - self._arrival[self._queue[0]] > FIRST_COMES_S:
+    def _place_in_queue(self, now_s: float, replica: Replica) -> int | None:
+        """The first request that the replica has the model for, else the first that wants any."""
+        if self._queue and now_s - self._arrival[self._queue[0]] > FIRST_COMES_S:
             return 0
-        hosted = 0
-        for place in range(min(SCAN, len(self._queue))):
-            model = self._model[self._queue[place]]
+        hosted = any_will_do = None
+        for place, index in enumerate(islice(self._queue, SCAN)):
+            model = self._model[index]
             if model == replica.held:
                 return place
-            if not hosted and model in replica.host:
+            if hosted is None and model in replica.host:
                 hosted = place
-        return hosted
+            if any_will_do is None and not self._is_patient(now_s, index):
+                any_will_do = place
+        return any_will_do if hosted is None else hosted
+
+    def _is_patient(self, now_s: float, index: int) -> bool:
+        """Whether a request still waits for a replica that has its model."""
+        waited_s = now_s - self._arrival[index]
+        return waited_s < self._world.patience_s and self._fleet.copies[self._model[index]] > 0
 
     def _tick(self, now_s: float) -> None:
         self._count(now_s, 0, 0)
