@@ -2,7 +2,7 @@
 
 import math
 
-from models.scaling.decide import Choice, load_for, promises
+from models.scaling.decide import Choice, load_for, promises, worth_s
 from models.scaling.snapshot import Demand
 
 HARDLY = 1e-6
@@ -54,8 +54,9 @@ def _shrinking(choice: Choice) -> str:
     if choice.target <= terms.min_replicas:
         return f"shrinks only if min_replicas is lowered below {terms.min_replicas}"
     if terms.spare_s > 0:
-        spent_s = choice.past[-1].spare_s
-        return f"shrinks once {max(terms.spare_s - spent_s, 0):.0f} more replica-seconds were spare"
+        last = choice.past[-1]
+        missing_s = max(worth_s(terms, last) - last.spare_s, 0)
+        return f"shrinks once {missing_s:.0f} more replica-seconds were spare"
     free = math.ceil(choice.target * (1 - terms.slack)) - 1
     below = load_for(free / (1 + terms.slack), choice.demand)
     return f"shrinks at a load of at most {below:.2f} for {terms.hold_s:.0f} s"
@@ -78,10 +79,12 @@ def _waiting(demand: Demand) -> str:
 
 
 def _spare(choice: Choice) -> str:
-    worth_s = choice.demand.terms.spare_s
-    if worth_s <= 0:
+    terms, last = choice.demand.terms, choice.past[-1]
+    if terms.spare_s <= 0:
         return ""
-    return f", {choice.past[-1].spare_s:.0f} of {worth_s:.0f} replica-seconds spare"
+    said = f", {last.spare_s:.0f} of {worth_s(terms, last):.0f} replica-seconds spare"
+    overdrawn = f", {-last.changes_left:.1f} changes overdrawn" if last.changes_left < 0 else ""
+    return f"{said}{overdrawn}"
 
 
 def _promise(choice: Choice) -> str:

@@ -8,6 +8,7 @@ from itertools import islice
 from typing import Protocol
 
 import numpy as np
+from numpy.typing import NDArray
 
 from models.scaling.fleet import Fleet, Replica
 from models.scaling.loads import LoadTimes
@@ -24,7 +25,7 @@ FORGOTTEN_S = 0.01
 CROWDING = 1.3  # those that hold a model are busy together, more than all are on the whole
 SCAN = 16  # requests of the queue that a free replica looks at
 SMOOTHING = 0.2  # of the measured seconds per request
-FIRST_COMES_S = 20.0  # the first of the queue is not passed over for longer
+FIRST_COMES_S = 60.0  # the first of the queue is not passed over for longer
 SLO_FACTOR, SLO_S = 2.0, 10.0
 
 
@@ -125,9 +126,14 @@ class Outcome:
     timeline: tuple[tuple[float, int, int], ...]
 
     @property
+    def late(self) -> NDArray[np.bool_]:
+        """Of each request, whether its latency was above twice its work and 10 s."""
+        return self.latency_s > SLO_FACTOR * self.service_s + SLO_S
+
+    @property
     def missed(self) -> float:
-        """Share of requests with latency above twice their work and 10 s."""
-        return float(np.mean(self.latency_s > SLO_FACTOR * self.service_s + SLO_S))
+        """Share of requests that were late."""
+        return float(np.mean(self.late))
 
     @property
     def changes_per_hour(self) -> float:

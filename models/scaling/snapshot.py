@@ -25,6 +25,8 @@ class Terms:
         spare_s: Replica-seconds that a change is worth: shrink once so many could have been done
             without since the last change, so that many idle replicas go soon and a single one
             stays long. 0: shrink when the largest need leaves twice the slack free.
+        changes_per_hour: Budget of changes, where `spare_s` is set: while it is overdrawn, shrinking
+            has to spare more. 0 sets none.
         usd_per_replica_hour: Price of one replica.
         trust: How much of the load that is usual at the time of day, once a replica asked for now
             could work, counts as expected; 0 to 1.
@@ -43,6 +45,7 @@ class Terms:
     slack: float = 0.1
     hold_s: float = 300.0
     spare_s: float = 0.0
+    changes_per_hour: float = 0.0
     usd_per_replica_hour: float = 0.0
     trust: float = 0.0
     wait_s: float = 0.0
@@ -189,11 +192,15 @@ class Need:
         at_s: The moment.
         replicas: Before rounding and bounds.
         spare_s: Replica-seconds that could have been done without since the last change.
+        had: Replicas that were asked for then.
+        changes_left: Of the budget of changes; below 0 it is overdrawn.
     """
 
     at_s: float
     replicas: float
     spare_s: float = 0.0
+    had: int = 0
+    changes_left: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)

@@ -79,6 +79,25 @@ def test_a_request_goes_where_its_model_is() -> None:
     assert outcome.latency_s.tolist() == [30, 30, 10, 10]
 
 
+def test_a_patient_request_waits_for_the_busy_replica_that_has_its_model() -> None:
+    trace = trace_of([0, 100, 101], 10, [1, 1, 1])
+    latencies = {
+        patience_s: simulate(
+            trace, Fixed(2), World(LOADS, startup_s=0, patience_s=patience_s)
+        ).latency_s.tolist()
+        for patience_s in (0.0, 5.0, 15.0)
+    }
+
+    assert latencies == {0.0: [30, 10, 30], 5.0: [30, 10, 35], 15.0: [30, 10, 19]}
+
+
+def test_nobody_waits_for_a_replica_that_has_the_model_where_none_has() -> None:
+    trace = trace_of([0, 100, 101], 10, [1, 1, 2])
+    outcome = simulate(trace, Fixed(2), World(LOADS, startup_s=0, patience_s=15))
+
+    assert outcome.latency_s.tolist() == [30, 10, 30]
+
+
 def test_what_is_popular_is_loaded_ahead_into_other_replicas() -> None:
     trace = trace_of([0, 31, 100, 100], 10, [1, 1, 1, 1])
     cold = simulate(trace, Fixed(2), World(LOADS, startup_s=0))
