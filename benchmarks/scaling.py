@@ -6,7 +6,7 @@ routing, at three loads and two start-up times. A request goes where its base mo
 gets the better. Serve's policy is tuned by a grid over its target and its delays to the fewest GPU
 hours that keep 93 % of the promises (latency at most twice the request's own work and 10 s), or to the
 most promises where that is out of reach. Ours keeps a budget of changes of the fleet by itself and is
-tuned over its headroom, its slack and its holding time: to the fewest GPU hours that miss no more
+tuned over its headroom, its slack, its holding time and how far a rise is trusted to go on: to the fewest GPU hours that miss no more
 promises than Serve's, with a margin for how much days differ (compared: GPU hours), and to the fewest
 misses that cost no more (compared: misses). What is tried is a sample of one: what it says is smoothed over
 the headroom. Beside it stands what a policy that knows all arrivals needs for
@@ -38,9 +38,9 @@ CELLS = tuple(product((2, 8, 24), (60.0, 180.0)))
 TARGETS = (1.0, 0.7, 0.5, 0.4, 0.3)
 DELAYS = ((30.0, 600.0), (10.0, 300.0))
 PATIENCES_S = (PATIENCE_S, 0.0)
-HEADROOMS = (-1.5, -1.0, -0.75, -0.5, -0.25, 0.0, 0.25, 0.5, 1.0, 1.5, 2.0, 3.0, 4.0, 6.0, 8.0)
+HEADROOMS = (-1.0, -0.75, -0.5, -0.25, 0.0, 0.25, 0.5, 1.0, 1.5, 2.0, 3.0, 4.0, 6.0, 8.0)
 STEP = 0.05  # of the headroom, between them
-SHAPES = ((0.5, 30.0), (0.5, 300.0))  # slack and holding time
+SHAPES = ((0.5, 30.0, 0.5), (0.3, 30.0, 0.0), (0.5, 300.0, 0.5))  # slack, holding time, trend
 CHANGES = 5.7  # an hour: the budget, and what it lets through
 SURE = 0.8  # that other days with the same habits miss no more than Serve's
 RESAMPLED = 2000
@@ -110,6 +110,7 @@ class Ours:
         headroom: In units of the square root of the load.
         slack: Part of the need that is added when it changes.
         hold_s: Shrinks only to the largest need of this long.
+        trend: How far a rise is trusted to go on.
         missed: Share of promises.
         gpu_hours: Of all replicas.
         changes_per_hour: Of the fleet.
@@ -118,13 +119,15 @@ class Ours:
     headroom: float
     slack: float
     hold_s: float
+    trend: float
     missed: float
     gpu_hours: float
     changes_per_hour: float
 
     def policy(self, cell: Cell) -> Policy:
         """The policy."""
-        return deciding(self.headroom, cell.max_replicas, self.slack, self.hold_s)
+        shape = (self.slack, self.hold_s, self.trend)
+        return deciding(self.headroom, cell.max_replicas, *shape)
 
 
 def main() -> None:
@@ -180,9 +183,11 @@ def compare(cell: Cell) -> dict[str, float]:
         "headroom": round(lean.headroom, 2),
         "slack": lean.slack,
         "hold_s": lean.hold_s,
+        "trend": lean.trend,
         "headroom_richer": round(ample.headroom, 2),
         "slack_richer": ample.slack,
         "hold_s_richer": ample.hold_s,
+        "trend_richer": ample.trend,
         "margin": round(margin, 3),
         "gpu_hours_bound_over_serve": round(bound.gpu_hours / tuned.gpu_hours, 3),
         "bound_changes_per_hour": round(bound.changes_per_hour, 2),
@@ -220,7 +225,7 @@ def _tune_ours(cell: Cell, reference: Outcome) -> tuple[Ours, Ours, float]:
     return lean, min(cheap or steady, key=lambda one: one.missed), margin
 
 
-def _try(cell: Cell, shape: tuple[float, float], reference: Outcome) -> dict[float, Outcome]:
+def _try(cell: Cell, shape: tuple[float, float, float], reference: Outcome) -> dict[float, Outcome]:
     """Outcomes by headroom, up to the first that costs too much."""
     tried: dict[float, Outcome] = {}
     for headroom in HEADROOMS:
@@ -233,7 +238,7 @@ def _try(cell: Cell, shape: tuple[float, float], reference: Outcome) -> dict[flo
     return tried
 
 
-def _smooth(shape: tuple[float, float], tried: Mapping[float, Outcome]) -> Iterator[Ours]:
+def _smooth(shape: tuple[float, float, float], tried: Mapping[float, Outcome]) -> Iterator[Ours]:
     """What the tried headrooms say of those between them: means of each and its neighbours."""
     headrooms = list(tried)
     seen = np.array([(o.missed, o.gpu_hours, o.changes_per_hour) for o in tried.values()])

@@ -116,7 +116,11 @@ def parse_policy(text: str, max_replicas: int) -> tuple[Policy, bool]:
 
 
 def deciding(
-    headroom: float, max_replicas: int, slack: float = SLACK, hold_s: float = HOLD_S
+    headroom: float,
+    max_replicas: int,
+    slack: float = SLACK,
+    hold_s: float = HOLD_S,
+    trend: float = TREND,
 ) -> Deciding:
     """Our policy."""
     terms = Terms(
@@ -129,7 +133,7 @@ def deciding(
         spare_s=SPARE_S,
         changes_per_hour=CHANGES_PER_HOUR,
     )
-    return Deciding(terms, trust=0.0, trend=TREND)
+    return Deciding(terms, trust=0.0, trend=trend)
 
 
 def serve_default(

@@ -25,7 +25,7 @@ FORGOTTEN_S = 0.01
 CROWDING = 1.3  # those that hold a model are busy together, more than all are on the whole
 SCAN = 16  # requests of the queue that a free replica looks at
 SMOOTHING = 0.2  # of the measured seconds per request
-FIRST_COMES_S = 60.0  # the first of the queue is not passed over for longer
+FIRST_COMES_S = 20.0  # the first of the queue is not passed over for longer
 SLO_FACTOR, SLO_S = 2.0, 10.0
 
 
