@@ -5,7 +5,8 @@ values by `pred_contribs`, each over the same rows in turn. Then requests throug
 state included, one by one and in batches; and over HTTP of a running service (`--port`) or of one
 that is started for it with the fraud capability alone (`--proxies`): first two months of payments
 in batches (`rows_per_s`), then single ones at a fixed rate. The client shares the cores with it.
-`*_cpu_ms` is what a request costs in each layer, the client being `client`.
+`*_cpu_ms` is what a request costs in each layer, the client being `client`, beside what the service
+uses without any (`idle_cpu_share`, of one core).
 
 Run: `python -m benchmarks.fraud_serving [--port 8000] [--proxies default haproxy] [--rate 200]`.
 """
@@ -17,6 +18,7 @@ import os
 import sys
 import tempfile
 import time
+from collections import defaultdict
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
@@ -46,6 +48,7 @@ PORTS = {"default": 8723, "haproxy": 8724}
 ROUTE = "/api/v1/fraud/analyze"
 WARM_REQUESTS = 200
 BATCH_ROWS = 4_000
+IDLE_S = 4.0
 Rows = npt.NDArray[np.float32]
 Figures = dict[str, float]
 
@@ -174,29 +177,36 @@ async def _over_http(
     count = int(rate * seconds)
     past, singles = events[: -count - WARM_REQUESTS], events[-count - WARM_REQUESTS :]
     client = Client("127.0.0.1", port, ROUTE)
-    began_s = time.perf_counter()
+    batch_began_s = time.perf_counter()
     for start in range(0, len(past), BATCH_ROWS):
         await client.post(json.dumps({"events": past[start : start + BATCH_ROWS]}).encode())
-    batch_s = time.perf_counter() - began_s
+    batch_s = time.perf_counter() - batch_began_s
     bodies = [json.dumps(event).encode() for event in singles]
     await client.latencies_s(bodies[:WARM_REQUESTS], rate / 4)  # connections open, code warm
-    before = _cpu(server)
+    idle = _cpu(server)
+    await asyncio.sleep(IDLE_S)
+    before, began_s = _cpu(server), time.perf_counter()
     times_ms = [1e3 * each for each in await client.latencies_s(bodies[WARM_REQUESTS:], rate)]
-    used = _cpu(server)
+    used, elapsed_s = _cpu(server), time.perf_counter() - began_s
     client.close()
     p50, p99 = np.percentile(times_ms, (50, 99))
+    shares = {layer: (before[layer] - idle[layer]) / IDLE_S for layer in used}
+    spent_s = {layer: used[layer] - before[layer] - shares[layer] * elapsed_s for layer in used}
     return {
         "http_p50_ms": p50,
         "http_p99_ms": p99,
         "http_requests_per_s": rate,
         "http_rows_per_s": len(past) / batch_s,
-        **{f"{layer}_cpu_ms": 1e3 * (used[layer] - before[layer]) / count for layer in used},
+        "idle_cpu_share": sum(shares.values()),
+        **{f"{layer}_cpu_ms": 1e3 * each / count for layer, each in spent_s.items()},
     }
 
 
-def _cpu(server: psutil.Process | None) -> dict[str, float]:
-    layers = {} if server is None else dict(cpu_s(server))
-    return {**layers, "client": time.process_time()}
+def _cpu(server: psutil.Process | None) -> defaultdict[str, float]:
+    """CPU seconds so far by layer."""
+    layers = defaultdict(float) if server is None else cpu_s(server)
+    layers["client"] = time.process_time()
+    return layers
 
 
 if __name__ == "__main__":

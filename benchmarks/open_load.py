@@ -5,7 +5,7 @@ Connections are raw and kept alive, so that the client costs little of the cores
 
 import asyncio
 import time
-from collections import Counter
+from collections import defaultdict
 from collections.abc import Sequence
 
 import psutil
@@ -72,9 +72,9 @@ class Client:
         return await asyncio.open_connection(self._host, self._port)
 
 
-def cpu_s(root: psutil.Process) -> Counter[str]:
+def cpu_s(root: psutil.Process) -> defaultdict[str, float]:
     """CPU seconds so far of each layer of a service."""
-    found: Counter[str] = Counter()
+    found: defaultdict[str, float] = defaultdict(float)
     for process in (root, *root.children(recursive=True)):
         try:
             title, times = " ".join(process.cmdline()), process.cpu_times()
