@@ -38,27 +38,36 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--requests", type=int, default=2000)
     requests = parser.parse_args().requests
-    flows, windows = [_flow(n) for n in range(requests)], [_window(n) for n in range(requests)]
-    flow_model, market_model = FlowModel.load(), MarketModel.load()
     figures: Figures = {}
     with tempfile.TemporaryDirectory(prefix="orrery-bench-") as folder:
         for record, place in (("file", Path(folder)), ("memory", None)):
-            rules, costs = RuleTable(), IncidentCosts()
-            state = FlowState(place and place / "flows.sqlite")
-            flow_judge = FlowJudge(flow_model, rules, costs, Path(folder) / "sites", state)
-            market_state = MarketState(place and place / "markets.sqlite", lambda: START_S)
-            market_judge = MarketJudge(market_model, rules, costs, market_state)
-            figures |= _timed(
-                f"flow_{record}", lambda flow, judge=flow_judge: judge.judge([flow], "local"), flows
-            )
-            figures |= _timed(
-                f"window_{record}",
-                lambda window, judge=market_judge: judge.judge(window, "local"),
-                windows,
-            )
-            flow_judge.close()
-            market_judge.close()
+            figures |= _flows(record, place, Path(folder) / "sites", requests)
+            figures |= _windows(record, place, requests)
     report({**{name: round(value, 1) for name, value in figures.items()}, "n": requests})
+
+
+def _flows(record: str, place: Path | None, sites: Path, requests: int) -> Figures:
+    state = FlowState(place and place / "flows.sqlite")
+    judge = FlowJudge(FlowModel.load(), RuleTable(), IncidentCosts(), sites, state)
+
+    def judged(flow: NetworkFlow) -> None:
+        judge.judge([flow], "local")
+
+    figures = _timed(f"flow_{record}", judged, [_flow(n) for n in range(requests)])
+    judge.close()
+    return figures
+
+
+def _windows(record: str, place: Path | None, requests: int) -> Figures:
+    state = MarketState(place and place / "markets.sqlite", lambda: START_S)
+    judge = MarketJudge(MarketModel.load(), RuleTable(), IncidentCosts(), state)
+
+    def judged(window: MarketTrades) -> None:
+        judge.judge(window, "local")
+
+    figures = _timed(f"window_{record}", judged, [_window(n) for n in range(requests)])
+    judge.close()
+    return figures
 
 
 def _timed(name: str, judge: Callable[[RequestT], object], requests: Sequence[RequestT]) -> Figures:
