@@ -3,8 +3,8 @@
 In process and on one thread: packed trees with reasons, `Booster.inplace_predict`, and Shapley
 values by `pred_contribs`, each over the same rows in turn. Then requests through the capability,
 state included, one by one and in batches; and over HTTP of a running service (`--port`) or of one
-that is started for it with the fraud capability alone (`--proxies`): first two months of payments
-in batches (`rows_per_s`), then single ones at a fixed rate. The client shares the cores with it.
+that is started for it with the fraud capability alone (`--proxies`): first a month of payments
+in batches (`http_rows_per_s`), then single ones at a fixed rate. The client shares the cores with it.
 `*_cpu_ms` is what a request costs in each layer, the client being `client`, beside what the service
 uses without any (`idle_cpu_share`, of one core).
 
@@ -49,6 +49,16 @@ ROUTE = "/api/v1/fraud/analyze"
 WARM_REQUESTS = 200
 BATCH_ROWS = 4_000
 IDLE_S = 4.0
+BUSY_TOWN = Town(
+    customers=600,
+    terminals=600,
+    days=30,
+    stolen_per_day=0.4,
+    cloned_per_day=0.1,
+    testing_per_day=0.05,
+    takeovers_per_day=0.3,
+)
+"""One payment in a hundred is a fraud; exact reasons cost more than fast ones."""
 Rows = npt.NDArray[np.float32]
 Figures = dict[str, float]
 
@@ -172,7 +182,7 @@ def _served(proxy: str, rate: float, seconds: float) -> Figures:
 async def _over_http(
     port: int, rate: float, seconds: float, server: psutil.Process | None
 ) -> Figures:
-    town = generate(Town(customers=200, terminals=100, days=70), 12)
+    town = generate(BUSY_TOWN, 12)
     events = [_event(each, number) for number, each in enumerate(town)]
     count = int(rate * seconds)
     past, singles = events[: -count - WARM_REQUESTS], events[-count - WARM_REQUESTS :]
