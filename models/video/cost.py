@@ -71,7 +71,7 @@ def estimate(request: VideoRequest) -> Estimate:
     native = native_size(request, engine)
     setup_s, frame_s = costs(request, engine, native)
     encode_s = request.size.pixels * ENCODE_S_PER_PIXEL
-    compute_s = setup_s + request.frames * (frame_s + encode_s)
+    compute_s = setup_s + frames_s(request)
     if compute_s > MAX_COMPUTE_S:
         raise TooLarge(
             f"this clip takes some {compute_s / 3600:.0f} hours of a core, at most "
@@ -90,6 +90,13 @@ def estimate(request: VideoRequest) -> Estimate:
         first_segment_s=round((setup_s + frame_s + encode_s) / cores, 1),
         disk_bytes=round(3 * per_pixel * request.size.pixels * request.frames),
     )
+
+
+def frames_s(request: VideoRequest) -> float:
+    """Seconds of one core for the frames of a clip, once they can be filmed."""
+    engine, _ = choose(request)
+    _, frame_s = costs(request, engine, native_size(request, engine))
+    return request.frames * (frame_s + request.size.pixels * ENCODE_S_PER_PIXEL)
 
 
 def _unknown(request: VideoRequest, engine: GeneratorName) -> Estimate:

@@ -82,6 +82,10 @@ class VideoRequest(Value):
         "auto", description="render smaller and enlarge: only where needed, never, or by a factor"
     )
 
+    parallel: int | None = Field(
+        None, ge=1, le=16, description="replicas that film it at once, at most; as many as there are"
+    )
+
     @model_validator(mode="after")
     def _fits_together(self) -> Self:
         self._engine_knows_the_fields()
@@ -278,6 +282,7 @@ class VideoResult(Value):
     sprites: Sprites
     scene: Scene | None = None
     resumed_at_frame: int = Field(0, description="what an earlier attempt had finished")
+    replicas: int = Field(1, description="that filmed it")
     degraded: tuple[str, ...] = ()
     timings_s: dict[str, float]
 
