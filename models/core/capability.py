@@ -58,7 +58,9 @@ class Alone:
 
     def ask(self, request: BaseModel, run: "Run") -> BaseModel:
         """See `Peers`."""
-        raise UpstreamUnavailable(f"there is no other replica to ask for a {type(request).__name__}")
+        raise UpstreamUnavailable(
+            f"there is no other replica to ask for a {type(request).__name__}"
+        )
 
 
 ALONE: Final = Alone()

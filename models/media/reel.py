@@ -124,9 +124,7 @@ class Reel:
         if self.is_closed(number):
             return
         shot, span = self._shot, self.span(number)
-        made = encode_segment(
-            shot.encoder, shot.size, shot.rate, span, self._frames(source, span)
-        )
+        made = encode_segment(shot.encoder, shot.size, shot.rate, span, self._frames(source, span))
         self.close(number, made.init, made.media)
 
     def close(self, number: int, init: bytes, media: bytes) -> None:

@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from typing import Final
 
 GRACE_S: Final = 1.0
-"""For so long a peer that was asked may begin before the leader films the segment itself."""
 MAX_LOSSES: Final = 2
 """A segment that took so many peers with it is filmed by the leader."""
 
@@ -42,6 +41,7 @@ class Board:
         closed: Segments that are there already.
         told: Takes the number of frames that are done whenever it grows.
         clock: Tells seconds.
+        grace_s: For so long a peer that was asked may begin before the leader takes its segment.
     """
 
     def __init__(
@@ -50,8 +50,10 @@ class Board:
         closed: Iterable[int],
         told: Callable[[int], None],
         clock: Callable[[], float] = time.monotonic,
+        grace_s: float = GRACE_S,
     ) -> None:
-        self._spans, self._told, self._clock = spans, told, clock
+        self._spans, self._told = spans, told
+        self._clock, self._grace_s = clock, grace_s
         self._closed = set(closed)
         self._claims: dict[int, Claim] = {}
         self._own: int | None = None
@@ -84,7 +86,7 @@ class Board:
             return None
 
     def _is_overdue(self, claim: Claim) -> bool:
-        return not claim.begun and self._clock() - claim.asked_s >= GRACE_S
+        return not claim.begun and self._clock() - claim.asked_s >= self._grace_s
 
     def claim(self) -> Claim | None:
         """A segment to ask a peer for, if one is left."""

@@ -14,7 +14,7 @@ from models.core.errors import (
 )
 from models.media.canvas import Band
 from models.media.reel import Reel, Source
-from models.video.board import Board, Claim
+from models.video.board import GRACE_S, Board, Claim
 from models.video.ranges import Courier, RangeResult
 
 LOOK_AGAIN_S: Final = 0.2
@@ -38,18 +38,26 @@ class Crew:
         helpers: How many at once, 0 for none.
         courier: Writes the orders, and brings what was made.
         told: Takes the number of frames that are done.
+        grace_s: See `Board`.
 
     Attributes:
         helped_by: Names of those whose segments are in the reel.
     """
 
     def __init__(
-        self, reel: Reel, run: Run, helpers: int, courier: Courier, told: Callable[[int], None]
+        self,
+        reel: Reel,
+        run: Run,
+        helpers: int,
+        courier: Courier,
+        told: Callable[[int], None],
+        grace_s: float = GRACE_S,
     ) -> None:
         self._reel, self._run, self._courier = reel, run, courier
         self._helpers = helpers
         closed = [number for number in range(reel.segments) if reel.is_closed(number)]
-        self._board = Board([reel.span(n) for n in range(reel.segments)], closed, told)
+        spans = [reel.span(number) for number in range(reel.segments)]
+        self._board = Board(spans, closed, told, grace_s=grace_s)
         self._next = reel.closed
         self._stopped = threading.Event()
         self.helped_by: set[str] = set()

@@ -2,7 +2,6 @@
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Final
 
 from models.core.capability import ModelCard, Run, Setup
 from models.core.errors import InvalidInput
@@ -128,7 +127,9 @@ class VideoModel:
         footage = self._studio.footage(engine, request, place, run)
         watch.lap("prepare")
         near_far = depth_range(place)
-        source = source_of(footage, path, native, request.output, near_far, run, lambda _number: None)
+        source = source_of(
+            footage, path, native, request.output, near_far, run, lambda _number: None
+        )
 
         def closed(number: int) -> None:
             stream.add(number)

@@ -83,7 +83,10 @@ class VideoRequest(Value):
     )
 
     parallel: int | None = Field(
-        None, ge=1, le=16, description="replicas that film it at once, at most; as many as there are"
+        None,
+        ge=1,
+        le=16,
+        description="replicas that film it at once, at most; as many as there are",
     )
 
     @model_validator(mode="after")
