@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import Final
 
 from models.core.capability import ModelCard, Run, Setup
 from models.core.errors import InvalidInput
@@ -13,11 +14,12 @@ from models.media.size import Size
 from models.video import chart
 from models.video.assistant import Assistant
 from models.video.backend import Footage
-from models.video.cost import estimate, frames_s, native_size
+from models.video.cost import Proxy, estimate, frames_s, native_size, proxy_of
 from models.video.crew import Crew, helpers_for
 from models.video.filming import source_of
 from models.video.making import Maker
 from models.video.path import CameraPath
+from models.video.proxy import Kept, film_proxy, forget_proxy
 from models.video.ranges import Courier, RangeRequest, RangeResult, cache_id
 from models.video.release import Shelf, Stream, provenance_of, release
 from models.video.schema import (
@@ -34,8 +36,10 @@ from models.video.shooting import VERSION, clip_name, depth_range, reel_of
 from models.video.studio import FIELDS, Stopwatch, Studio, VideoOptions, path_of
 from models.video.workplace import sweep, workplace
 
+PROXY_SHARE: Final = 0.05
 FRAMES_FROM, FRAMES_TO = 0.3, 0.97
-"""Shares of the progress that filming lies between where something is prepared before it."""
+"""Shares of the progress that filming lies between where something is prepared before it, and of a
+small film that is made first."""
 
 
 class VideoModel:
@@ -121,11 +125,16 @@ class VideoModel:
         reel = reel_of(request, engine, encoder, place.folder)
         resumed_at = reel.frames_closed
         shelf = Shelf(self._setup.store, run, provenance_of(request, told.engine, place.seed))
-        stream = Stream(reel, shelf, request)
-        for number in range(reel.closed):
-            stream.add(number)
+        stream, proxy = Stream(reel, shelf, request.codec), proxy_of(request)
+        if proxy is None:
+            stream.catch_up()
         footage = self._studio.footage(engine, request, place, run)
         watch.lap("prepare")
+        small = None
+        if proxy is not None:
+            small = self._small(request, proxy, path, place, footage, shelf)
+            stream.catch_up(small.note)
+            watch.lap("proxy")
         near_far = depth_range(place)
         source = source_of(
             footage, path, native, request.output, near_far, run, lambda _number: None
@@ -135,11 +144,14 @@ class VideoModel:
             stream.add(number)
             watch.laps.setdefault("first_segment", round(watch.elapsed_s, 3))
 
-        crew = self._crew(request, reel, place, footage, run)
+        crew = self._crew(request, reel, place, footage, run, 0.0 if small is None else PROXY_SHARE)
         crew.shoot(source, closed)
         watch.lap("frames")
         run.progress(FRAMES_TO, "mux")
         assets, sprites = release(request, reel, stream, shelf, path, place)
+        if small is not None:
+            made = {"proxy": small.video, "proxy_playlist": small.playlist}
+            assets = assets.model_copy(update=made)
         watch.lap("mux")
         result = VideoResult(
             assets=assets,
@@ -166,12 +178,39 @@ class VideoModel:
             timings_s=watch.laps,
         )
         reel.remove()
+        forget_proxy(place)
         _clip_of(request, place.folder).unlink(missing_ok=True)
         run.progress(1.0, "done")
         return result
 
+    def _small(
+        self,
+        request: VideoRequest,
+        proxy: Proxy,
+        path: CameraPath,
+        place: Place,
+        footage: Footage,
+        shelf: Shelf,
+    ) -> Kept:
+        """The small film, in standard range whatever the whole is in."""
+        run, start = shelf.run, _start(footage)
+        if footage.linear:
+            plain = request.model_copy(update={"hdr": "none", "quality": "draft"})
+            footage = self._studio.footage("path-trace", plain, place, run)
+
+        def told(share: float) -> None:
+            run.progress(start + PROXY_SHARE * share, "proxy")
+
+        return film_proxy(proxy, path, place, footage, request.output, shelf, told)
+
     def _crew(
-        self, request: VideoRequest, reel: Reel, place: Place, footage: Footage, run: Run
+        self,
+        request: VideoRequest,
+        reel: Reel,
+        place: Place,
+        footage: Footage,
+        run: Run,
+        shown: float,
     ) -> Crew:
         """Whoever films the clip; the same bytes, however many they are."""
         order = RangeRequest(
@@ -187,7 +226,7 @@ class VideoModel:
         courier = Courier(self._setup.store, reel, order, footage.kept)
         missing = sum(not reel.is_closed(number) for number in range(reel.segments))
         helpers = helpers_for(run, request.parallel, missing, frames_s(request))
-        told = _frame_progress(request, footage, run)
+        told = _frame_progress(request, footage, run, shown)
         return Crew(reel, run, helpers, courier, told)
 
 
@@ -198,8 +237,14 @@ def _seed_of(request: VideoRequest, run: Run) -> int:
     return draw_seed() if run.request_id == "-" else derive(0, run.request_id) % SEED_LIMIT
 
 
-def _frame_progress(request: VideoRequest, footage: Footage, run: Run) -> Callable[[int], None]:
-    start = FRAMES_FROM if footage.views else 0.02
+def _start(footage: Footage) -> float:
+    return FRAMES_FROM if footage.views else 0.02
+
+
+def _frame_progress(
+    request: VideoRequest, footage: Footage, run: Run, shown: float
+) -> Callable[[int], None]:
+    start = _start(footage) + shown
 
     def told(done: int) -> None:
         share = done / request.frames

@@ -8,9 +8,10 @@ from typing import Final
 from models.core.artifacts import ArtifactStore, Asset, Provenance
 from models.core.capability import Run
 from models.media import stills
-from models.media.formats import STREAMED
+from models.media.formats import STREAMED, CodecName
 from models.media.join import MEDIA_TYPES, join
 from models.media.playlist import MEDIA_TYPE as PLAYLIST
+from models.media.playlist import noted
 from models.media.reel import Reel
 from models.media.size import Size
 from models.video import chart
@@ -64,12 +65,13 @@ class Stream:
     Args:
         reel: What is filmed.
         shelf: Keeps the segments.
-        request: Tells whether players can stream its codec.
+        codec: Players may know how to stream it.
+        note: Told beside the playlist while it grows.
     """
 
-    def __init__(self, reel: Reel, shelf: Shelf, request: VideoRequest) -> None:
-        self._reel, self._shelf = reel, shelf
-        self._streams = request.codec in STREAMED
+    def __init__(self, reel: Reel, shelf: Shelf, codec: CodecName, note: str = "") -> None:
+        self._reel, self._shelf, self._note = reel, shelf, note
+        self._streams = codec in STREAMED
         self._init = ""
         self._places: list[str] = []
 
@@ -81,7 +83,13 @@ class Stream:
             self._init = self._shelf.keep(self._reel.init, "video/mp4", "init.mp4").url
         name = f"{number:05d}.m4s"
         self._places.append(self._shelf.keep(self._reel.segment(number), SEGMENT, name).url)
-        self._shelf.run.preview(self._text().encode(), PLAYLIST)
+        self._shelf.run.preview(noted(self._text(), self._note).encode(), PLAYLIST)
+
+    def catch_up(self, note: str = "") -> None:
+        """Publish what an earlier attempt closed; from now on the note stands beside it."""
+        self._note = note or self._note
+        for number in range(self._reel.closed):
+            self.add(number)
 
     def finish(self) -> Asset | None:
         """The whole playlist; nothing where players know no such codec."""

@@ -82,6 +82,9 @@ class VideoRequest(Value):
         "auto", description="render smaller and enlarge: only where needed, never, or by a factor"
     )
 
+    proxy: Literal["auto", "always", "never"] = Field(
+        "auto", description="a small film first: where the whole takes long, always, never"
+    )
     parallel: int | None = Field(
         None,
         ge=1,
@@ -135,6 +138,8 @@ class VideoRequest(Value):
             raise ValueError(f"engine {engine} films no scene: leave out style")
         if self.output != "rgb" or self.hdr != "none":
             raise ValueError(f"engine {engine} knows neither depth, alpha nor scene-linear light")
+        if self.proxy == "always":
+            raise ValueError(f"engine {engine} makes all pictures at once: there is no proxy")
         if engine == "runway" and (self.negative_prompt or self.steps or self.guidance is not None):
             raise ValueError("negative_prompt, steps and guidance need engine diffusion")
 
@@ -215,6 +220,7 @@ class Estimate(Value):
     )
     time_s: float | None = Field(description="on this machine, if nothing else runs")
     first_segment_s: float | None = Field(description="until something can be played")
+    proxy_s: float | None = Field(None, description="seconds of one core for the small film first")
     disk_bytes: int = Field(description="while it is made")
     cost_usd: float | None = Field(0.0, description="paid to others; null where they decide")
 
@@ -246,6 +252,8 @@ class VideoAssets(Value):
     camera_path_nerfstudio: Asset | None = None
     path_chart: Asset | None = Field(None, description="the path from above and from the side")
     original: Asset | None = Field(None, description="the provider's own file, of engine runway")
+    proxy: Asset | None = Field(None, description="the small film that was made first")
+    proxy_playlist: Asset | None = None
 
 
 class Sprites(Value):

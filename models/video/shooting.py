@@ -14,7 +14,7 @@ VERSION: Final = "1.0"
 """Of the frames: another one does not go on with segments of this one."""
 NEAR, FAR = 0.35, 4.0
 """White and black of depth, in distances of the subject."""
-HOW: Final = frozenset({"parallel"})
+HOW: Final = frozenset({"parallel", "proxy"})
 """Fields of a request that say how it is filmed, and shape no frame."""
 
 
