@@ -24,6 +24,8 @@ from models.video.photos import Photos
 MIN_SIDE_PX: Final = 64
 MAX_SIDE_PX: Final = 8192
 MAX_PIXELS: Final = 8192 * 4320
+MAX_VP9_PIXELS: Final = 5120 * 2880
+"""Its encoder takes 2.4 GB at 8K, several times what the others take."""
 MAX_FRAMES: Final = 3600
 DEFAULT_FPS: Final = 24.0
 DEFAULT_DURATION_S: Final = 3.0
@@ -97,6 +99,8 @@ class VideoRequest(Value):
         self._engine_knows_the_fields()
         if self.width * self.height > MAX_PIXELS:
             raise ValueError(f"a frame may have {MAX_PIXELS:,} pixels, 8K")
+        if self.codec == "vp9" and self.width * self.height > MAX_VP9_PIXELS:
+            raise ValueError("vp9 goes up to 5120 x 2880: beyond, ask for av1, hevc or h264")
         if self.container is not None and self.container not in CONTAINERS[self.codec]:
             raise ValueError(f"{self.codec} lies in {' or '.join(CONTAINERS[self.codec])}")
         if self.hdr == "hdr10" and self.codec not in HDR_CODECS:

@@ -22,6 +22,7 @@ def ask(**more: Any) -> VideoRequest:
         {"width": 641},
         {"width": 8192, "height": 8192},
         {"codec": "h264", "container": "webm"},
+        {"codec": "vp9", "width": 7680, "height": 4320},
         {"codec": "h264", "hdr": "hdr10"},
         {"codec": "hevc", "hdr": "hdr10", "engine": "nerf"},
         {"codec": "hevc", "hdr": "hdr10", "output": "depth"},
