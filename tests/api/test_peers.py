@@ -41,7 +41,7 @@ class Handle:
     """A handle to the deployment, whose replica says what it is told to."""
 
     say: list[object]
-    cancelled: bool = False
+    cancelled: asyncio.Event = field(default_factory=asyncio.Event)
     left: asyncio.Event = field(default_factory=asyncio.Event)
 
     @property
@@ -63,7 +63,7 @@ class Handle:
             yield one
 
     def cancel(self) -> None:
-        self.cancelled = True
+        self.cancelled.set()
 
 
 def asking(monkeypatch: pytest.MonkeyPatch, *say: object) -> tuple[ServePeers, Handle]:
@@ -107,10 +107,8 @@ async def test_a_peer_stops_when_it_is_not_needed(monkeypatch: pytest.MonkeyPatc
     run = Run(cancelled=begun.is_set, progress=lambda _share, _stage: begun.set())
     with pytest.raises(Cancelled):
         await asyncio.to_thread(peers.ask, Part(), run)
-    while peers.asked:
-        await asyncio.sleep(0)
 
-    assert handle.cancelled
+    await handle.cancelled.wait()
 
 
 def test_there_are_as_many_peers_as_the_configuration_allows() -> None:
@@ -128,9 +126,10 @@ class Leader:
     """A capability that works until it is told to stop."""
 
     free = threading.Event()
+    begun = threading.Event()
 
     def __init__(self, _setup: Setup) -> None:
-        self.begun = threading.Event()
+        pass
 
     def run(self, request: Part, run: Run) -> Part:
         self.begun.set()
@@ -150,7 +149,8 @@ def leader(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[], Repl
     monkeypatch.setattr(replicas, "bind_to_node_address", lambda: None)
     monkeypatch.setattr(replicas, "join_serve_log", lambda: None)
     monkeypatch.setattr(replicas, "HANDED_BACK_S", 0.02)
-    monkeypatch.setattr(Leader, "free", threading.Event())
+    for name in ("free", "begun"):
+        monkeypatch.setattr(Leader, name, threading.Event())
     model = f"{__name__}:Leader"
     spec = ReplicaSpec("led", model, str(tmp_path), 0, tmp_path / "c", tmp_path / "d", 0, {})
     return lambda: Replica(spec)
@@ -161,8 +161,7 @@ async def test_a_replica_that_leads_hands_back_what_it_has_not_begun(
 ) -> None:
     replica = leader()
     first = asyncio.ensure_future(replica.run(Part(number=1), "acme", "1"))
-    while not replica._capability.begun.is_set():  # type: ignore[attr-defined]  # ours
-        await asyncio.sleep(0)
+    await asyncio.to_thread(Leader.begun.wait)
     patient = asyncio.ensure_future(replica.run(Part(number=2), "acme", "2"))
     await asyncio.sleep(0.1)
     waited = not patient.done()
