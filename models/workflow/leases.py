@@ -19,6 +19,7 @@ logger = logging.getLogger(__name__)
 
 PREFIX: Final = "orrery-"
 UNCERTAIN_POLL_S: Final = 0.05
+RETRY_S: Final = 0.1
 REMEMBERED_S: Final = 86400.0
 
 
@@ -43,6 +44,11 @@ class LeaseTimes:
     def grace_s(self) -> float:
         """Time in which every living executor renews its lease, if the database answers."""
         return 2 * self.heartbeat_s
+
+    @property
+    def retry_s(self) -> float:
+        """Between tries while the database does not answer, so that all are soon back with it."""
+        return min(RETRY_S, self.heartbeat_s)
 
 
 class Lease:
@@ -141,10 +147,14 @@ class Lease:
         return epoch
 
     def _beat(self) -> None:
-        while not self._stop.wait(self._times.heartbeat_s):
+        pause_s = self._times.heartbeat_s
+        while not self._stop.wait(pause_s):
+            asked = time.monotonic()
             if not self.renew():
                 self._lost()
                 return
+            is_answered = self._renewed >= asked
+            pause_s = self._times.heartbeat_s if is_answered else self._times.retry_s
 
     def renew(self) -> bool:
         """Renew the lease if the database answers; false where it is lost."""
@@ -161,7 +171,8 @@ class Lease:
             logger.error("lease lost", extra={"epoch": self.epoch})
             return False
         if not was_shown or asked - self._renewed > self._times.silence_s:
-            self._may_judge_from = time.monotonic() + self._times.grace_s
+            # The others try as often to come back, and who is not late is never judged.
+            self._may_judge_from = time.monotonic() + self._times.heartbeat_s
         self._renewed = asked
         return True
 

@@ -1,13 +1,13 @@
 """Who may say that another executor is dead, and how soon a frozen one can be fenced."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from types import SimpleNamespace
 from typing import Protocol
 
 import pytest
 import sqlalchemy as sa
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import DBAPIError, OperationalError
 
 from models.workflow import leases
 from models.workflow.database import Database, executors, is_passing
@@ -165,3 +165,40 @@ def test_an_executor_frozen_within_a_transaction_holds_nobody_up(
     assert is_passing(refused.value)
     transaction.close()
     frozen.release()
+
+
+class Beats:
+    """Stands for the end of the process: comes after so many pauses, which it notes."""
+
+    def __init__(self, pauses: int) -> None:
+        self._left = pauses
+        self.waited: list[float] = []
+
+    def wait(self, seconds: float) -> bool:
+        self._left -= 1
+        self.waited.append(seconds)
+        return self._left < 0
+
+    def set(self) -> None:
+        """Nothing waits."""
+
+
+def test_while_the_database_is_away_an_executor_tries_more_often(
+    join: Join, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    database, lease = join()
+    transact, away = database.transact, [True, True, False, False]
+
+    def try_to(work: Callable[[sa.Connection], bool]) -> bool:
+        if away.pop(0):
+            raise OperationalError("UPDATE", None, ConnectionError())
+        return transact(work)
+
+    beats = Beats(4)
+    with monkeypatch.context() as patched:
+        patched.setattr(lease, "_stop", beats)
+        patched.setattr(database, "transact", try_to)
+        lease._beat()
+
+    seldom_s, often_s = TIMES.heartbeat_s, TIMES.retry_s
+    assert beats.waited == [seldom_s, often_s, often_s, seldom_s, seldom_s]
