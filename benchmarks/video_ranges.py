@@ -133,6 +133,7 @@ def main() -> None:
         alone, alone_s, alone_cpu_s = filmed(model, clip(options.frames / 24, 1, 0), helpers)
         both, both_s, both_cpu_s = filmed(model, clip(options.frames / 24, 2, 0), helpers)
         helpers.end()
+    os.sched_setaffinity(0, cores)
     report(
         {
             "one_replica_s": round(alone_s, 1),
