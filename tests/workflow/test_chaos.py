@@ -156,6 +156,12 @@ def test_a_takeover_lasts_from_the_hit_that_was_not_outlived() -> None:
     assert taken(Hit(2, 5, "freeze", 1), Hit(15, 15, "kill", 1)) == ("kill", 5, 5)
     assert taken(Hit(2, 14, "freeze", 1), Hit(15, 15, "kill", 1)) == ("freeze", 18, 18)
     assert taken(Hit(15, 15, "kill", 2)) == ("none", 20, 20)
+
+    moves = [Move(14.5, 20, 1)]  # it wrote after it woke
+    assert taken(Hit(2, 14, "freeze", 1), Hit(15, 15, "kill", 1)) == ("kill", 5, 5)
+    assert taken(Hit(14, 14, "kill", 1)) == ("kill", 6, 6)
+    assert taken(Hit(2, 14, "freeze", 1)) == ("none", 5.5, 5.5)
+    moves = [Move(0, 20, 1)]
     assert taken(Hit(13, 13, "kill", 1), restart) == ("kill", 7, 4)
     assert taken(restart) == ("restart", 8, 4)
 
