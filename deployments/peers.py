@@ -3,6 +3,7 @@
 import asyncio
 import logging
 from concurrent.futures import Future, wait
+from functools import cache
 from typing import Any, Final
 
 from pydantic import BaseModel
@@ -22,11 +23,26 @@ logger = logging.getLogger(__name__)
 
 
 def peers_in(context: ReplicaContext) -> int:
-    """How many other replicas there may be, by the configuration of the deployment."""
-    config = context._deployment_config  # noqa: SLF001  # Serve shows the wished number alone
-    scaling = config.autoscaling_config
-    most = scaling.max_replicas if scaling is not None else config.num_replicas
+    """How many other replicas there may be, those that autoscaling could start included.
+
+    Serve tells replicas in public how many are wished at the moment, not how many there may be.
+    Where its configuration cannot be read any more, the former counts: a fixed number of replicas
+    still works together, and what autoscaling has not started is not waited for.
+    """
+    try:
+        config = context._deployment_config  # noqa: SLF001  # see above
+        scaling = config.autoscaling_config
+        most = config.num_replicas if scaling is None else scaling.max_replicas
+    except AttributeError as error:
+        _warn(str(error))
+        most = context.world_size
     return max(0, int(most or 1) - 1)
+
+
+@cache
+def _warn(reason: str) -> None:
+    """Once in a process: it is asked for every run."""
+    logger.warning("the most replicas are unknown, counting the present", extra={"why": reason})
 
 
 class ServePeers:

@@ -15,7 +15,7 @@ from graphs.routes.tasks import known
 from models.core.artifacts import ASSET_ROUTE, ArtifactStore
 from models.core.errors import UnknownAsset
 from models.media.playlist import MEDIA_TYPE, PROXY, note_in
-from models.workflow.contract import Engine, RunStatus
+from models.workflow.contract import FINAL, Engine, RunStatus
 
 Admit = Callable[[str], Callable[[Request], Awaitable[Principal]]]
 
@@ -28,7 +28,11 @@ def video_routes(engine: Engine, store: ArtifactStore, admit: Admit, *, public: 
     router = APIRouter(tags=["video"])
     admitted = Depends(admit("video"))
 
-    async def answered(request: Request, owner: str, place: str | None) -> Response:
+    async def answered(
+        request: Request, owner: str, status: RunStatus, place: str | None
+    ) -> Response:
+        if place is None and status.state in FINAL:
+            raise UnknownAsset(f"there is no such playlist: the task is {status.state}")
         if place is None:
             raise UnknownAsset("nothing of this can be played yet", RETRY_S)
         if place.startswith(INLINE):
@@ -45,7 +49,7 @@ def video_routes(engine: Engine, store: ArtifactStore, admit: Admit, *, public: 
     ) -> Response:
         """An HLS playlist that grows while the clip is made; 404 until its first second."""
         status = known(await engine.status(task_id, caller.owner), task_id)
-        return await answered(request, caller.owner, place_of(status))
+        return await answered(request, caller.owner, status, place_of(status))
 
     @router.get("/api/v1/video/{task_id}/proxy.m3u8", response_class=Response)
     async def live_proxy(
@@ -53,7 +57,7 @@ def video_routes(engine: Engine, store: ArtifactStore, admit: Admit, *, public: 
     ) -> Response:
         """The same of the small film that is made first, where there is one."""
         status = known(await engine.status(task_id, caller.owner), task_id)
-        return await answered(request, caller.owner, proxy_place_of(status))
+        return await answered(request, caller.owner, status, proxy_place_of(status))
 
     return router
 

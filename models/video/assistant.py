@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Final
 from uuid import uuid4
 
-from models.core.artifacts import ArtifactStore
 from models.core.capability import Run, Setup
 from models.core.durable import make_folder, write_atomically
 from models.core.errors import Conflict
@@ -18,9 +17,10 @@ from models.video.backend import Footage
 from models.video.cost import estimate, native_size
 from models.video.filming import source_of
 from models.video.fitted import FIELD, SCORE
+from models.video.parcels import Parcels
 from models.video.path import CameraPath
 from models.video.posed import GROUND
-from models.video.ranges import RangeRequest, RangeResult, cache_id, owner_of, put
+from models.video.ranges import RangeRequest, RangeResult, cache_id
 from models.video.schema import VideoRequest
 from models.video.shooting import clip_name, depth_range, reel_of
 from models.video.studio import FIELDS, SCENE_FILE, Studio, path_of
@@ -53,7 +53,7 @@ class Assistant:
     def __init__(
         self, setup: Setup, studio: Studio, clips: Path, hardware: Callable[[], bool]
     ) -> None:
-        self._store: ArtifactStore = setup.store
+        self._store = setup.store
         self._fields = setup.cache_dir / FIELDS
         self._studio, self._clips, self._hardware = studio, clips, hardware
         self._name = uuid4().hex
@@ -92,10 +92,12 @@ class Assistant:
     def _handed_over(self, request: RangeRequest, reel: Reel) -> RangeResult:
         if request.cache == cache_id(self._clips):
             return RangeResult(by=self._name)
-        owner = owner_of(request.clip)
-        init = put(self._store, reel.init, owner)
-        media = put(self._store, reel.segment(request.number), owner)
+        parcels = self._parcels(request)
+        init, media = parcels.send(reel.init), parcels.send(reel.segment(request.number))
         return RangeResult(by=self._name, init=init, media=media)
+
+    def _parcels(self, request: RangeRequest) -> Parcels:
+        return Parcels(self._store, self._clips / request.clip)
 
     def _has_field(self, request: RangeRequest) -> bool:
         """Bring the field from the store, if it is not here."""
@@ -110,8 +112,7 @@ class Assistant:
         for name, asset in missing.items():
             if asset is None:
                 return False
-            content = b"".join(self._store.read(asset, owner_of(request.clip)))
-            write_atomically(folder / name, content)
+            write_atomically(folder / name, self._parcels(request).open(asset))
         return True
 
     def _scene(self, request: RangeRequest, run: Run) -> _Scene:

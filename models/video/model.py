@@ -18,6 +18,7 @@ from models.video.cost import Proxy, estimate, frames_s, native_size, proxy_of
 from models.video.crew import Crew, helpers_for
 from models.video.filming import source_of
 from models.video.making import Maker
+from models.video.parcels import Parcels
 from models.video.path import CameraPath
 from models.video.proxy import Kept, film_proxy, forget_proxy
 from models.video.ranges import Courier, RangeRequest, RangeResult, cache_id
@@ -52,8 +53,8 @@ class VideoModel:
         self._clips = setup.cache_dir / "clips"
         self._maker = Maker(setup, self._options, self._clips)
         self._assistant = Assistant(setup, self._studio, self._clips, self._may_use_hardware)
-        for folder in (self._clips, setup.cache_dir / FIELDS):
-            sweep(folder)
+        sweep(self._clips, lambda folder: Parcels(setup.store, folder).forget())
+        sweep(setup.cache_dir / FIELDS)
 
     def cards(self) -> tuple[ModelCard, ...]:
         """The engines that film scenes, and the models of those that make up what is seen."""
@@ -132,7 +133,9 @@ class VideoModel:
         watch.lap("prepare")
         small = None
         if proxy is not None:
-            small = self._small(request, proxy, path, place, footage, shelf)
+            # Where the whole can be played already, players must not be sent back to the small one.
+            shown = reel.closed == 0
+            small = self._small(request, proxy, path, place, footage, shelf, shown=shown)
             stream.catch_up(small.note)
             watch.lap("proxy")
         near_far = depth_range(place)
@@ -191,6 +194,8 @@ class VideoModel:
         place: Place,
         footage: Footage,
         shelf: Shelf,
+        *,
+        shown: bool,
     ) -> Kept:
         """The small film, in standard range whatever the whole is in."""
         run, start = shelf.run, _start(footage)
@@ -201,7 +206,7 @@ class VideoModel:
         def told(share: float) -> None:
             run.progress(start + PROXY_SHARE * share, "proxy")
 
-        return film_proxy(proxy, path, place, footage, request.output, shelf, told)
+        return film_proxy(proxy, path, place, footage, request.output, shelf, told, shown=shown)
 
     def _crew(
         self,
@@ -223,7 +228,8 @@ class VideoModel:
             field=footage.kept[0].parent.name if footage.kept else None,
             field_files={path.name: None for path in footage.kept},
         )
-        courier = Courier(self._setup.store, reel, order, footage.kept)
+        parcels = Parcels(self._setup.store, place.folder)
+        courier = Courier(parcels, reel, order, footage.kept)
         missing = sum(not reel.is_closed(number) for number in range(reel.segments))
         helpers = helpers_for(run, request.parallel, missing, frames_s(request))
         told = _frame_progress(request, footage, run, shown)

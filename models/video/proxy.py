@@ -45,8 +45,10 @@ def film_proxy(
     output: Output,
     shelf: Shelf,
     told: Callable[[float], None],
+    *,
+    shown: bool = True,
 ) -> Kept:
-    """Film it, or what is missing of it; each segment is shown as soon as it is there.
+    """Film it, or what is missing of it.
 
     Args:
         proxy: What it is.
@@ -56,6 +58,7 @@ def film_proxy(
         output: What of them.
         shelf: Takes the files.
         told: Takes the share that is done.
+        shown: Whether its playlist is shown as it grows.
 
     Raises:
         Cancelled: Nobody waits for it.
@@ -65,7 +68,7 @@ def film_proxy(
     encoder = choose_encoder("h264", proxy.size)
     shot = Shot(encoder, proxy.size, proxy.size, proxy.rate, proxy.frames)
     reel = Reel(place.folder / "proxy", shot)
-    stream = Stream(reel, shelf, "h264", PROXY)
+    stream = Stream(reel, shelf, "h264", PROXY, shown=shown)
     stream.catch_up()
     slower = path.model_copy(update={"fps": path.fps / proxy.each})
     source = source_of(

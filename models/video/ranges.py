@@ -9,18 +9,14 @@ from uuid import uuid4
 
 from pydantic import Field
 
-from models.core.artifacts import ArtifactStore, Provenance
 from models.core.capability import Value
 from models.core.durable import make_folder, sync_file, temporary_file
-from models.core.errors import UnknownAsset
 from models.image.schema import Scene
 from models.media.reel import Reel
+from models.video.parcels import Parcels
 from models.video.schema import VideoRequest
 from models.video.workplace import LOCKS
 
-TRAVELLING: Final = Provenance(capability="video", backend="range")
-"""Of what is in the store only on its way to another machine."""
-MEDIA_TYPE: Final = "application/octet-stream"
 CACHE_ID: Final = "cache-id"
 
 
@@ -76,27 +72,21 @@ def cache_id(clips: Path) -> str:
     return place.read_text()
 
 
-def owner_of(clip: str) -> str:
-    """Who has what travels for a clip: nobody, so that no tenant sees it and none loses it."""
-    return f"clip:{clip}"
-
-
 class Courier:
     """Brings what peers need to the store, and what they filmed from it.
 
     Args:
-        store: Seen by all machines.
+        parcels: Of the clip.
         reel: Takes the segments.
         request: Of any segment; its number is replaced.
         field: Files of the fitted field, if there is one.
     """
 
     def __init__(
-        self, store: ArtifactStore, reel: Reel, request: RangeRequest, field: tuple[Path, ...]
+        self, parcels: Parcels, reel: Reel, request: RangeRequest, field: tuple[Path, ...]
     ) -> None:
-        self._store, self._reel, self._field = store, reel, field
-        self._request, self._owner = request, owner_of(request.clip)
-        self._travelled: set[str] = set()
+        self._parcels, self._reel, self._field = parcels, reel, field
+        self._request = request
         self._lock = threading.Lock()
 
     def order(self, number: int) -> RangeRequest:
@@ -111,8 +101,7 @@ class Courier:
         """
         with self._lock:
             if None in self._request.field_files.values():
-                sent = {path.name: put(self._store, path, self._owner) for path in self._field}
-                self._travelled.update(sent.values())
+                sent = {path.name: self._parcels.send(path) for path in self._field}
                 self._request = self._request.model_copy(update={"field_files": sent})
 
     def fetch(self, number: int, result: RangeResult) -> None:
@@ -124,26 +113,11 @@ class Courier:
         """
         if result.init is None or result.media is None:
             return  # it lies where it belongs
-        self._travelled.update((result.init, result.media))
+        self._parcels.note(result.init, result.media)
         if not self._reel.is_closed(number):
-            init, media = (
-                b"".join(self._store.read(part, self._owner))
-                for part in (result.init, result.media)
-            )
+            init, media = (self._parcels.open(part) for part in (result.init, result.media))
             self._reel.close(number, init, media)
 
     def forget(self) -> None:
         """Drop what travelled, once the clip is there or its maker has stopped."""
-        with self._lock:
-            for asset_id in self._travelled:
-                with suppress(UnknownAsset):
-                    self._store.delete(asset_id, self._owner)
-            self._travelled.clear()
-
-
-def put(store: ArtifactStore, path: Path, owner: str) -> str:
-    """Send a file on its way; gives its id."""
-    asset = store.put(
-        path, owner=owner, media_type=MEDIA_TYPE, filename=path.name, provenance=TRAVELLING
-    )
-    return asset.id
+        self._parcels.forget()

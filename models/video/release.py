@@ -67,29 +67,40 @@ class Stream:
         shelf: Keeps the segments.
         codec: Players may know how to stream it.
         note: Told beside the playlist while it grows.
+        shown: Whether it is shown while it grows.
     """
 
-    def __init__(self, reel: Reel, shelf: Shelf, codec: CodecName, note: str = "") -> None:
-        self._reel, self._shelf, self._note = reel, shelf, note
+    def __init__(
+        self, reel: Reel, shelf: Shelf, codec: CodecName, note: str = "", *, shown: bool = True
+    ) -> None:
+        self._reel, self._shelf, self._note, self._is_shown = reel, shelf, note, shown
         self._streams = codec in STREAMED
         self._init = ""
         self._places: list[str] = []
 
     def add(self, number: int) -> None:
         """Publish a closed segment and show the playlist so far."""
+        self._keep(number)
+        self._show()
+
+    def _keep(self, number: int) -> None:
         if not self._streams:
             return
         if not self._init:
             self._init = self._shelf.keep(self._reel.init, "video/mp4", "init.mp4").url
         name = f"{number:05d}.m4s"
         self._places.append(self._shelf.keep(self._reel.segment(number), SEGMENT, name).url)
-        self._shelf.run.preview(noted(self._text(), self._note).encode(), PLAYLIST)
+
+    def _show(self) -> None:
+        if self._is_shown and self._places:
+            self._shelf.run.preview(noted(self._text(), self._note).encode(), PLAYLIST)
 
     def catch_up(self, note: str = "") -> None:
         """Publish what an earlier attempt closed; from now on the note stands beside it."""
         self._note = note or self._note
         for number in range(self._reel.closed):
-            self.add(number)
+            self._keep(number)
+        self._show()
 
     def finish(self) -> Asset | None:
         """The whole playlist; nothing where players know no such codec."""

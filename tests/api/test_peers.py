@@ -122,6 +122,16 @@ def test_there_are_as_many_peers_as_the_configuration_allows() -> None:
     assert most(autoscaling_config=scaled) == 3
 
 
+def test_the_present_replicas_count_where_serve_does_not_tell_how_many_there_may_be(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    plain: Any = SimpleNamespace(world_size=3)
+    renamed: Any = SimpleNamespace(world_size=1, _deployment_config=SimpleNamespace())
+
+    assert [peers_in(plain), peers_in(plain), peers_in(renamed)] == [2, 2, 0]
+    assert caplog.text.count("the most replicas are unknown") == 2  # once for each reason
+
+
 class Leader:
     """A capability that works until it is told to stop."""
 

@@ -69,6 +69,18 @@ def test_the_small_film_has_a_playlist_of_its_own_while_the_whole_is_made() -> N
     assert (place_of(alone), proxy_place_of(alone)) == (alone.tasks[0].preview_url, None)
 
 
+async def test_there_is_nothing_to_wait_for_once_a_film_without_small_one_is_there(
+    http: httpx.AsyncClient,
+) -> None:
+    accepted = await http.post("/api/v1/generate/video", json=CLIP)
+    await http.get(accepted.json()["events_url"])  # to its end
+    small = await http.get(f"/api/v1/video/{accepted.json()['id']}/proxy.m3u8")
+
+    assert_problem(small, 404, "unknown-asset")
+    assert "retry-after" not in small.headers
+    assert "the task is completed" in small.json()["detail"]
+
+
 def status_with(shown: str) -> RunStatus:
     url = data_url(shown.encode(), MEDIA_TYPE)
     task = {"id": "a", "uses": "video.generate", "state": "running", "preview_url": url}

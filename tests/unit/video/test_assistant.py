@@ -16,6 +16,7 @@ from models.video.assistant import FIELD_FILES, Assistant
 from models.video.backend import Floats, Lens
 from models.video.filming import source_of
 from models.video.flight import Moment
+from models.video.parcels import Parcels
 from models.video.ranges import Courier, RangeRequest, cache_id
 from models.video.schema import Output, VideoRequest, Views
 from models.video.setting import Setting, set_up
@@ -82,7 +83,7 @@ def test_a_range_is_what_its_leader_would_film(tmp_path: Path) -> None:
     own.film(1, source_of(
         Fog(), path_of(CLIP, place), CLIP.size, "rgb", depth_range(place), Run(), lambda _n: None
     ))  # fmt: skip
-    courier = Courier(setup.store, taken, asked, ())
+    courier = Courier(Parcels(setup.store, tmp_path / asked.clip), taken, asked, ())
     courier.fetch(1, answer)
     courier.forget()
 
@@ -112,7 +113,8 @@ def test_a_field_is_asked_for_where_it_is_missing(tmp_path: Path) -> None:
         sent[name] = None
     asked = order("elsewhere").model_copy(update={"field": "b" * 64, "field_files": sent})
     reel = reel_of(CLIP, "path-trace", choose_encoder("h264", CLIP.size), tmp_path / "reel")
-    courier = Courier(setup.store, reel, asked, tuple(tmp_path / name for name in sent))
+    parcels = Parcels(setup.store, tmp_path / asked.clip)
+    courier = Courier(parcels, reel, asked, tuple(tmp_path / name for name in sent))
 
     assert helper.film(courier.order(1), Run(OWNER)).lacks_field
     courier.share_field()

@@ -19,7 +19,8 @@ from models.media.reel import Reel, Shot
 from models.media.size import Size
 from models.video.board import GRACE_S, MAX_LOSSES, Board
 from models.video.crew import Crew, helpers_for
-from models.video.ranges import Courier, RangeRequest, RangeResult, cache_id, owner_of, put
+from models.video.parcels import Parcels, owner_of
+from models.video.ranges import Courier, RangeRequest, RangeResult, cache_id
 from models.video.schema import VideoRequest
 
 SIZE = Size(64, 64)
@@ -57,8 +58,8 @@ class Helpers:
         reel = Reel(self.folder, SHOT)
         reel.film(request.number, paint)
         self.filmed.append(request.number)
-        owner = owner_of(CLIP)
-        parts = (put(self.store, path, owner) for path in (reel.init, reel.segment(request.number)))
+        parcels = Parcels(self.store, self.folder / CLIP)
+        parts = (parcels.send(path) for path in (reel.init, reel.segment(request.number)))
         return RangeResult(by="other", init=next(parts), media=next(parts))
 
 
@@ -96,7 +97,7 @@ def film(
         made.here.append(number)
         yield from paint(number)
 
-    courier = Courier(store, reel, ORDER, ())
+    courier = Courier(Parcels(store, folder / CLIP), reel, ORDER, ())
     crew = Crew(reel, run, peers.most, courier, made.told.append, grace_s=0.05)
     crew.shoot(source, made.order.append)
     made.content = b"".join(reel.chunks())
@@ -268,7 +269,8 @@ def test_a_field_travels_once_and_is_forgotten(tmp_path: Path, store: LocalArtif
     kept = tmp_path / "field.safetensors"
     kept.write_bytes(b"field")
     order = ORDER.model_copy(update={"field": CLIP, "field_files": {kept.name: None}})
-    courier = Courier(store, Reel(tmp_path / "reel", SHOT), order, (kept,))
+    parcels = Parcels(store, tmp_path / CLIP)
+    courier = Courier(parcels, Reel(tmp_path / "reel", SHOT), order, (kept,))
     courier.share_field()
     courier.share_field()
     asset_id = courier.order(3).field_files[kept.name]
