@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from typing import Final
 
 GRACE_S: Final = 1.0
+QUEUED_S: Final = 3.0
+"""No peer keeps a place in a queue for longer: what others asked for meanwhile has its turn."""
 MAX_LOSSES: Final = 2
 """A segment that took so many peers with it is filmed by the leader."""
 
@@ -42,6 +44,7 @@ class Board:
         told: Takes the number of frames that are done whenever it grows.
         clock: Tells seconds.
         grace_s: For so long a peer that was asked may begin before the leader takes its segment.
+        queued_s: For so long it may wait for a busy replica, even if the leader has enough to do.
     """
 
     def __init__(
@@ -51,9 +54,10 @@ class Board:
         told: Callable[[int], None],
         clock: Callable[[], float] = time.monotonic,
         grace_s: float = GRACE_S,
+        queued_s: float = QUEUED_S,
     ) -> None:
         self._spans, self._told = spans, told
-        self._clock, self._grace_s = clock, grace_s
+        self._clock, self._grace_s, self._queued_s = clock, grace_s, queued_s
         self._closed = set(closed)
         self._claims: dict[int, Claim] = {}
         self._own: int | None = None
@@ -86,7 +90,14 @@ class Board:
             return None
 
     def _is_overdue(self, claim: Claim) -> bool:
-        return not claim.begun and self._clock() - claim.asked_s >= self._grace_s
+        return self._queued_for_s(claim) >= self._grace_s
+
+    def is_hopeless(self, claim: Claim) -> bool:
+        """Whether a peer should leave its queue, and ask again later."""
+        return self._queued_for_s(claim) >= self._queued_s
+
+    def _queued_for_s(self, claim: Claim) -> float:
+        return 0.0 if claim.begun else self._clock() - claim.asked_s
 
     def claim(self) -> Claim | None:
         """A segment to ask a peer for, if one is left."""

@@ -14,7 +14,7 @@ from models.core.errors import (
 )
 from models.media.canvas import Band
 from models.media.reel import Reel, Source
-from models.video.board import GRACE_S, Board, Claim
+from models.video.board import GRACE_S, QUEUED_S, Board, Claim
 from models.video.ranges import Courier, RangeResult
 
 LOOK_AGAIN_S: Final = 0.2
@@ -39,6 +39,7 @@ class Crew:
         courier: Writes the orders, and brings what was made.
         told: Takes the number of frames that are done.
         grace_s: See `Board`.
+        queued_s: The same.
 
     Attributes:
         helped_by: Names of those whose segments are in the reel.
@@ -52,12 +53,13 @@ class Crew:
         courier: Courier,
         told: Callable[[int], None],
         grace_s: float = GRACE_S,
+        queued_s: float = QUEUED_S,
     ) -> None:
         self._reel, self._run, self._courier = reel, run, courier
         self._helpers = helpers
         closed = [number for number in range(reel.segments) if reel.is_closed(number)]
         spans = [reel.span(number) for number in range(reel.segments)]
-        self._board = Board(spans, closed, told, grace_s=grace_s)
+        self._board = Board(spans, closed, told, grace_s=grace_s, queued_s=queued_s)
         self._next = reel.closed
         self._stopped = threading.Event()
         self.helped_by: set[str] = set()
@@ -124,6 +126,8 @@ class Crew:
                 failures = 0
             except Cancelled:
                 self._board.release(claim)
+                if not claim.withdrawn:
+                    self._stopped.wait(PAUSE_S)
             except CapacityExceeded as error:
                 self._board.release(claim)
                 self._stopped.wait(error.retry_after_s or PAUSE_S)
@@ -143,7 +147,8 @@ class Crew:
 
     def _errand(self, claim: Claim) -> None:
         def left() -> bool:
-            return claim.withdrawn or self._stopped.is_set() or self._run.cancelled()
+            ended = self._stopped.is_set() or self._run.cancelled()
+            return ended or claim.withdrawn or self._board.is_hopeless(claim)
 
         run = Run(
             self._run.owner,

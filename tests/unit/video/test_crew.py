@@ -17,7 +17,8 @@ from models.media.canvas import Band
 from models.media.codecs import choose_encoder
 from models.media.reel import Reel, Shot
 from models.media.size import Size
-from models.video.board import GRACE_S, MAX_LOSSES, Board
+from models.video import crew
+from models.video.board import GRACE_S, MAX_LOSSES, QUEUED_S, Board
 from models.video.crew import Crew, helpers_for
 from models.video.parcels import Parcels, owner_of
 from models.video.ranges import Courier, RangeRequest, RangeResult, cache_id
@@ -86,6 +87,7 @@ def film(
     peers: Peers = ALONE,
     on_frame: Callable[[int], None] = lambda _number: None,
     cancelled: Callable[[], bool] = lambda: False,
+    queued_s: float = QUEUED_S,
 ) -> Film:
     reel = Reel(folder, SHOT)
     made = Film(b"", [], [], [])
@@ -98,8 +100,10 @@ def film(
         yield from paint(number)
 
     courier = Courier(Parcels(store, folder / CLIP), reel, ORDER, ())
-    crew = Crew(reel, run, peers.most, courier, made.told.append, grace_s=0.05)
-    crew.shoot(source, made.order.append)
+    told = made.told.append
+    Crew(reel, run, peers.most, courier, told, grace_s=0.05, queued_s=queued_s).shoot(
+        source, made.order.append
+    )
     made.content = b"".join(reel.chunks())
     return made
 
@@ -168,6 +172,30 @@ def test_nobody_waits_for_a_helper_that_does_not_begin(
 
     assert made.order == [0, 1, 2, 3, 4]
     assert sorted(made.here) == list(range(FRAMES))
+
+
+def test_who_cannot_begin_leaves_the_queue_to_others_and_asks_again(
+    tmp_path: Path, store: LocalArtifactStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(crew, "PAUSE_S", 0.01)
+    left: list[int] = []
+    again = threading.Event()
+
+    def busy_at_first(request: RangeRequest, run: Run) -> None:
+        if len(left) < 2:
+            while not run.cancelled():
+                threading.Event().wait(0.01)
+            left.append(request.number)
+            raise Cancelled("it left the queue")
+        run.progress(0.0, "range")
+        again.set()
+
+    helpers = Helpers(tmp_path / "others", store, busy_at_first, most=1)
+    made = film(tmp_path / "reel", store, helpers, lambda _n: assert_set(again), queued_s=0.02)
+
+    assert left == [1, 1]  # while the leader had enough to do
+    assert 1 in helpers.filmed
+    assert made.order == [0, 1, 2, 3, 4]
 
 
 def test_cancelling_reaches_the_helpers(tmp_path: Path, store: LocalArtifactStore) -> None:
