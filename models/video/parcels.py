@@ -68,6 +68,17 @@ class Parcels:
         """
         return b"".join(self._store.read(asset_id, self._owner))
 
+    def take(self, asset_id: str) -> bytes:
+        """What was sent for nobody else; it leaves the store.
+
+        Raises:
+            UnknownAsset: It is gone.
+        """
+        content = self.open(asset_id)
+        with suppress(CapabilityError):  # else whoever sent it has a note
+            self._store.delete(asset_id, self._owner)
+        return content
+
     def forget(self) -> bool:
         """Drop all that is noted; whether nothing of it is left.
 

@@ -113,10 +113,10 @@ class Courier:
         """
         if result.init is None or result.media is None:
             return  # it lies where it belongs
-        self._parcels.note(result.init, result.media)
+        self._parcels.note(result.init)  # the same for many segments
+        media = self._parcels.take(result.media)
         if not self._reel.is_closed(number):
-            init, media = (self._parcels.open(part) for part in (result.init, result.media))
-            self._reel.close(number, init, media)
+            self._reel.close(number, self._parcels.open(result.init), media)
 
     def forget(self) -> None:
         """Drop what travelled, once the clip is there or its maker has stopped."""

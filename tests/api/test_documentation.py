@@ -69,7 +69,9 @@ def test_the_configuration_is_valid_and_names_every_deployment() -> None:
 
 
 def test_deployments_in_the_reference_are_valid() -> None:
-    shown = [yaml.safe_load(block) for block in re.findall(r"```yaml\n(- .*?)```", REFERENCE, re.S)]
+    shown = [
+        yaml.safe_load(block) for block in re.findall(r"```yaml\n(- .*?)```", REFERENCE, re.DOTALL)
+    ]
     deployments = [DeploymentSchema.model_validate(one) for found in shown for one in found]
 
     assert [one.name for one in deployments] == ["video"]

@@ -42,6 +42,18 @@ def test_the_next_attempt_drops_what_a_killed_one_left(tmp_path: Path) -> None:
     assert Parcels(store, there).forget()  # what is gone already is no fault
 
 
+def test_what_was_taken_leaves_the_store_at_once(tmp_path: Path) -> None:
+    store = LocalArtifactStore(tmp_path / "assets", min_free_bytes=0)
+    parcels = Parcels(store, tmp_path / CLIP)
+    asset_id = sent(tmp_path, parcels, b"segment")
+
+    assert parcels.take(asset_id) == b"segment"
+    with pytest.raises(UnknownAsset):
+        store.stat(asset_id, OWNER)
+    with pytest.raises(UnknownAsset):
+        parcels.take(asset_id)
+
+
 def test_what_nobody_came_back_for_is_swept_with_its_clip(tmp_path: Path) -> None:
     store = LocalArtifactStore(tmp_path / "assets", min_free_bytes=0)
     clips = tmp_path / "clips"
