@@ -79,13 +79,17 @@ class Stream:
         self._places: list[str] = []
 
     def add(self, number: int) -> None:
-        """Publish a closed segment and show the playlist so far."""
-        self._keep(number)
-        self._show()
+        """Publish the closed segments up to one of them, and show the playlist so far.
+
+        What is published already stays: a helper of a leader that died may still close a segment
+        between two looks at the reel, and it must be listed once and in its place.
+        """
+        if self._streams:
+            for missing in range(len(self._places), number + 1):
+                self._keep(missing)
+            self._show()
 
     def _keep(self, number: int) -> None:
-        if not self._streams:
-            return
         if not self._init:
             self._init = self._shelf.keep(self._reel.init, "video/mp4", "init.mp4").url
         name = f"{number:05d}.m4s"
@@ -98,9 +102,7 @@ class Stream:
     def catch_up(self, note: str = "") -> None:
         """Publish what an earlier attempt closed; from now on the note stands beside it."""
         self._note = note or self._note
-        for number in range(self._reel.closed):
-            self._keep(number)
-        self._show()
+        self.add(self._reel.closed - 1)
 
     def finish(self) -> Asset | None:
         """The whole playlist; nothing where players know no such codec."""

@@ -13,14 +13,15 @@ from models.core.errors import Cancelled
 from models.core.local_store import LocalArtifactStore
 from models.image.schema import Scene, SceneObject
 from models.image.styles import style_named
+from models.media.codecs import choose_encoder
 from models.media.playlist import PROXY, note_in, noted, playlist
-from models.media.reel import cuts
+from models.media.reel import Reel, Shot, cuts
 from models.video.backend import Floats, Lens
 from models.video.cost import proxy_of
 from models.video.flight import Moment
 from models.video.path import MAX_DURATION_S
 from models.video.proxy import Kept, film_proxy
-from models.video.release import Shelf, provenance_of
+from models.video.release import Shelf, Stream, provenance_of
 from models.video.schema import MAX_FRAMES, Output, VideoRequest, Views
 from models.video.setting import set_up
 from models.video.studio import path_of
@@ -86,6 +87,26 @@ def test_players_of_the_whole_film_are_not_sent_back_to_the_small_one(tmp_path: 
 
     assert shown == []
     assert (again.video.id, again.playlist) == (first.video.id, first.playlist)
+
+
+def test_each_segment_is_listed_once_whoever_closed_it(tmp_path: Path) -> None:
+    shot = Shot(choose_encoder("h264", CLIP.size), CLIP.size, CLIP.size, Fraction(4), 8)
+    reel, shown = Reel(tmp_path / "reel", shot), list[str]()
+    store = LocalArtifactStore(tmp_path / "assets", min_free_bytes=0)
+    run = Run(preview=lambda content, _type: shown.append(content.decode()))
+    stream = Stream(reel, Shelf(store, run, provenance_of(CLIP, "path-trace", 7)), "h264")
+    stream.catch_up()
+    for _ in reel.shoot(lambda number: iter([np.full((64, 64, 3), 9 * number, np.uint8)])):
+        pass
+    stream.add(1)
+    stream.add(0)
+    stream.add(reel.segments - 1)
+    whole = [store.stat(line[-64:], run.owner).asset.filename for line in shown[-1].splitlines()
+             if line.startswith(ASSET_ROUTE)]  # fmt: skip
+
+    assert [text.count("#EXTINF") for text in shown] == [2, 2, reel.segments]
+    assert whole == [f"{number:05d}.m4s" for number in range(reel.segments)]
+    assert shown[-1].endswith("#EXT-X-ENDLIST\n")
 
 
 def test_the_playlist_of_the_longest_film_fits_into_its_event() -> None:
