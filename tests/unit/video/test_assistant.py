@@ -141,6 +141,17 @@ def test_what_is_not_needed_any_more_is_not_filmed(tmp_path: Path) -> None:
     assert not list((setup.cache_dir / "clips").glob("*/reel"))
 
 
+def test_a_range_stops_within_a_frame_of_the_wish(tmp_path: Path) -> None:
+    helper, _, setup = replica(tmp_path, "helper")
+    told: list[float] = []
+    run = Run(OWNER, "-", lambda: len(told) > 1, lambda share, _stage: told.append(share))
+    with pytest.raises(Cancelled):
+        helper.film(order("elsewhere"), run)
+
+    assert told == [0.0, 0.5]
+    assert not list((setup.cache_dir / "clips").rglob("*.m4s"))
+
+
 def test_how_a_clip_is_filmed_does_not_name_it() -> None:
     more = CLIP.model_copy(update={"parallel": 3, "proxy": "always"})
 
