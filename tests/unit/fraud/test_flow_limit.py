@@ -31,7 +31,9 @@ def test_the_budget_holds_in_three_of_four_mixes_of_the_kinds() -> None:
     def held(at: float) -> float:
         """Share of new mixes in which no more than 5 % exceed the limit."""
         mixes = (np.bincount(random.integers(0, 40, 40), minlength=40) for _ in range(400))
-        return float(np.mean([np.average(scores > at, weights=mix[kinds]) <= 0.05 for mix in mixes]))
+        return float(
+            np.mean([np.average(scores > at, weights=mix[kinds]) <= 0.05 for mix in mixes])
+        )
 
     assert held(limit) == pytest.approx(0.75, abs=0.06)
     assert held(plain) < 0.65
