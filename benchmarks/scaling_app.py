@@ -6,7 +6,7 @@ from pydantic import Field
 from ray.serve import Application
 
 from graphs.app import assemble
-from graphs.catalogue import Entry
+from graphs.entry import Entry
 from graphs.settings import Settings
 from models.core.capability import ModelCard, Run, Setup, Value
 

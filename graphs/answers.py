@@ -18,7 +18,7 @@ from pydantic import BaseModel
 from starlette.requests import Request
 from starlette.responses import Response
 
-from graphs.catalogue import Entry
+from graphs.entry import Entry
 from graphs.versions import Versions
 from models.core.capability import Holding
 

@@ -19,7 +19,8 @@ from deployments.orchestrator import Orchestrator, OrchestratorSpec
 from deployments.replica import Replica, ReplicaReport, ReplicaSpec
 from graphs import __version__
 from graphs.calls import Calls, DeploymentState, ScalingState
-from graphs.catalogue import CATALOGUE, Entry, by_deployment
+from graphs.catalogue import CATALOGUE
+from graphs.entry import Entry, by_deployment
 from graphs.gateway import build_api
 from graphs.orchestra import RemoteEngine
 from graphs.principals import Doorkeeper

@@ -14,7 +14,7 @@ from ray.serve.exceptions import BackPressureError, DeploymentUnavailableError
 
 from deployments.replica import ReplicaReport
 from deployments.signs import Sign
-from graphs.catalogue import Entry
+from graphs.entry import Entry
 from models.core.errors import CapabilityError, CapacityExceeded, UpstreamUnavailable
 from models.scaling.record import NodeLoad, ScalingDecision, ScalingHistory
 

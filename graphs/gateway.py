@@ -9,7 +9,7 @@ from fastapi.responses import JSONResponse
 
 from graphs import problems
 from graphs.calls import Calls
-from graphs.catalogue import Entry
+from graphs.entry import Entry
 from graphs.limits import UPLOAD_BYTES, Admission
 from graphs.principals import Doorkeeper, Principal
 from graphs.ready_made import READY_MADE

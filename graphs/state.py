@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Mapping, Sequence
 
 from graphs.calls import Calls, DeploymentState
-from graphs.catalogue import Entry, by_deployment
+from graphs.entry import Entry, by_deployment
 from graphs.schema import DeploymentStatus
 from models.core.errors import CapabilityError
 

@@ -7,7 +7,7 @@ from pydantic import JsonValue, ValidationError
 
 from deployments.signs import Sign
 from graphs.calls import Calls, ReplicaLost
-from graphs.catalogue import Entry
+from graphs.entry import Entry
 from graphs.versions import Versions
 from models.core.errors import InvalidInput
 from models.workflow.calls import Interrupted

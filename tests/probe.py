@@ -8,7 +8,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from graphs.catalogue import Entry, Table
+from graphs.entry import Entry, Table
 from models.core import errors
 from models.core.artifacts import Asset, Provenance
 from models.core.capability import ModelCard, Run, Setup, Value

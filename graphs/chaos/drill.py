@@ -10,8 +10,8 @@ from pydantic import Field
 from ray.serve import Application
 
 from graphs.app import assemble
-from graphs.catalogue import Entry
 from graphs.chaos.service import NAME
+from graphs.entry import Entry
 from graphs.settings import Settings
 from models.core.capability import ModelCard, Run, Setup, Value
 from models.core.errors import InvalidInput

@@ -27,7 +27,10 @@ class Ledger:
             protocol_version = "HTTP/1.1"
 
             def do_POST(self) -> None:
-                body = self.rfile.read(int(self.headers["Content-Length"]))
+                size = int(self.headers["Content-Length"])
+                body = self.rfile.read(size)
+                if len(body) < size:
+                    raise ConnectionError("the client was killed while it asked")
                 ledger.note(json.loads(body)["intent"], self.headers["Idempotency-Key"])
                 self.send_response(200)
                 self.send_header("Content-Length", "2")

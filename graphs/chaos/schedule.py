@@ -19,7 +19,7 @@ WEIGHTS: Final[Mapping[tuple[Role, Blow], float]] = {
     ("database", "restart"): 4,
 }
 PAUSE_S: Final = (0.2, 1.6)
-FREEZE_S: Final = (0.1, 4.5)  # beyond the lease of 3 s, so that some wake up taken over
+FREEZE_S: Final = (0.1, 4.5)  # beyond the lease, so that some wake up taken over
 
 
 @dataclass(frozen=True)

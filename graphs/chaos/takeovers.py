@@ -61,15 +61,20 @@ def takeovers(moves: Iterable[Move], hits: Sequence[Hit]) -> list[Takeover]:
 def _death(move: Move, hits: Sequence[Hit]) -> Hit | None:
     """The hit that the first process of a move did not outlive.
 
-    It outlived all but the last, unless that one came when it had hardly woken.
+    It outlived all but the last, unless that one came when it had hardly woken, and it had written
+    nothing since: only who has its lease can write. Who wrote after the last freeze outlived it too.
     """
     own = sorted((h for h in hits if h.pid == move.pid and h.at <= move.again_at), key=_time_of)
-    while len(own) > 1 and own[-1].at - own[-2].until < AWAKE_S:
+    while len(own) > 1 and not _is_outlived(own[-2], own[-1], move):
         own.pop()
-    if own:
+    if own and (own[-1].blow == "kill" or move.heard_at <= own[-1].until):
         return own[-1]
     silent = (h for h in hits if h.blow == "restart" and move.heard_at <= h.until <= move.again_at)
     return min(silent, key=_time_of, default=None)
+
+
+def _is_outlived(earlier: Hit, later: Hit, move: Move) -> bool:
+    return later.at - earlier.until >= AWAKE_S or move.heard_at > earlier.until
 
 
 def _time_of(hit: Hit) -> float:

@@ -4,9 +4,10 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from graphs.catalogue import CATALOGUE, by_deployment
+from graphs.catalogue import CATALOGUE
 from graphs.commands.failure import Failure
 from graphs.commands.terminal import say
+from graphs.entry import by_deployment
 from graphs.principals import EVERYTHING, add_key, read_keys, remove_key
 
 if TYPE_CHECKING:

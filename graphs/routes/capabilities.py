@@ -15,7 +15,7 @@ from starlette.responses import JSONResponse, Response
 
 from graphs.answers import Answers
 from graphs.calls import Calls
-from graphs.catalogue import Entry, Table, by_deployment
+from graphs.entry import Entry, Table, by_deployment
 from graphs.principals import Principal
 from graphs.problems import request_id_of
 from graphs.routes.live import wants_events, watched

@@ -16,7 +16,7 @@ from starlette.datastructures import UploadFile
 
 from deployments.signs import Sign
 from graphs.calls import Calls
-from graphs.catalogue import Entry
+from graphs.entry import Entry
 from graphs.openai_errors import error_body
 from graphs.openai_shapes import (
     OURS,

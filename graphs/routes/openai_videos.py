@@ -14,7 +14,7 @@ from fastapi.responses import Response
 from pydantic import BaseModel, ConfigDict, Field, JsonValue, TypeAdapter, ValidationError
 from starlette.concurrency import run_in_threadpool
 
-from graphs.catalogue import Entry
+from graphs.entry import Entry
 from graphs.principals import Principal
 from graphs.problems import BadRequest, request_id_of
 from graphs.routes.assets import asset_response

@@ -7,7 +7,7 @@ from fastapi import APIRouter, Depends, Request
 from fastapi.responses import JSONResponse
 
 from graphs.calls import Calls
-from graphs.catalogue import Entry
+from graphs.entry import Entry
 from graphs.problems import problem, request_id_of
 from graphs.schema import Health, Readiness, Service, Services, Status
 from graphs.state import RETRY_S, describe, waiting

@@ -11,7 +11,7 @@ from fastapi.responses import JSONResponse, StreamingResponse
 from pydantic import BaseModel, JsonValue
 from starlette.responses import Response
 
-from graphs.catalogue import Entry
+from graphs.entry import Entry
 from graphs.principals import Principal
 from graphs.problems import BadRequest, problem, request_id_of
 from graphs.routes.server_sent import block, streamed

@@ -1,6 +1,6 @@
 """The queue of cases: what was sent to review or blocked, until a report closes it.
 
-SQLite in WAL mode, beside the payments. An event has at most one case; it is opened again by no
+A file beside the payments. An event has at most one case; it is opened again by no
 repetition, and its verdict stays the one that was given.
 """
 
@@ -9,12 +9,11 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
-from models.core.durable import make_folder
-from models.core.errors import ModelUnavailable, StorageFull, UnknownAsset
+from models.core.errors import StorageFull, UnknownAsset
 from models.fraud.cases_schema import Case, CaseResult, CasesRequest, CasesResult
+from models.fraud.log_file import LogFile
 from models.fraud.schema import Feedback, Verdict
 
-BUSY_S = 5.0
 KEPT_S = 180 * 86_400.0
 SCHEMA = """
 CREATE TABLE IF NOT EXISTS cases (
@@ -58,14 +57,8 @@ class Casework:
     """
 
     def __init__(self, path: Path) -> None:
-        try:
-            make_folder(path.parent)
-            self._db = sqlite3.connect(path, timeout=BUSY_S, isolation_level=None)
-            self._db.execute("PRAGMA journal_mode = WAL")
-            self._db.execute("PRAGMA synchronous = NORMAL")
-            self._db.executescript(SCHEMA)
-        except (sqlite3.Error, OSError) as error:
-            raise ModelUnavailable(f"{path} cannot be opened: {error}; see its folder") from error
+        self._file = LogFile(path, SCHEMA, "the cases")
+        self._db = self._file.db
 
     def open(self, owner: str, verdicts: Sequence[Verdict], now_s: float) -> None:
         """Open a case for every verdict that did not approve, all or none.
@@ -90,17 +83,8 @@ class Casework:
         ]
         if not rows:
             return
-        try:
-            self._db.execute("BEGIN IMMEDIATE")
-            try:
-                self._db.executemany(INSERT, rows)
-                self._db.execute("COMMIT")
-            except BaseException:
-                if self._db.in_transaction:
-                    self._db.execute("ROLLBACK")
-                raise
-        except sqlite3.Error as error:
-            raise StorageFull(f"the cases could not be recorded: {error}") from error
+        with self._file.transaction():
+            self._db.executemany(INSERT, rows)
 
     def close_case(self, owner: str, feedback: Feedback) -> bool:
         """Close the case of an event, or correct how it was closed; whether there is one.
@@ -146,7 +130,7 @@ class Casework:
 
     def close(self) -> None:
         """Release the file."""
-        self._db.close()
+        self._file.close()
 
 
 def _case(row: Sequence[object]) -> Case:

@@ -61,7 +61,19 @@ class Contest:
         self._desk, self._registry, self._challenger = desk, registry, challenger
         self._operators, self._clock = operators, clock
         self._unseen = 0
+        self._stamp = registry.stamp()
         self.alarms: tuple[str, ...] = ()
+
+    def keep_up(self) -> None:
+        """Let the model decide that another replica promoted or went back to."""
+        stamp = self._registry.stamp()
+        if stamp == self._stamp:
+            return
+        self._stamp = stamp
+        try:
+            self._decide_by(self._registry.champion())
+        except ModelUnavailable:
+            logger.exception("champion not loaded")
 
     def taken_in(self, payments: int) -> None:
         """Look at the drift now and then, and warn when it is new."""
@@ -115,9 +127,13 @@ class Contest:
             model = self._registry.roll_back()
         else:
             model, comparison = self._promoted(asked, run)
-        self._desk.judge = replace(self._desk.judge, model=model)
-        logger.info("champion changed", extra={"version": model.version, "action": asked.action})
+        self._stamp = self._registry.stamp()
+        self._decide_by(model)
         return PromotionResult(champion=model.version, sha256=model.sha256, comparison=comparison)
+
+    def _decide_by(self, model: TransactionModel) -> None:
+        self._desk.judge = replace(self._desk.judge, model=model)
+        logger.info("champion changed", extra={"version": model.version})
 
     def _promoted(
         self, asked: PromotionRequest, run: Run

@@ -1,37 +1,27 @@
 """Network flows from a log row to a verdict: windows, rules, model, costs, reasons."""
 
 import math
-from collections import OrderedDict, defaultdict
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import NamedTuple
 
 from models.core.capability import Run
 from models.core.durable import full_disk_is_named
 from models.core.errors import ModelUnavailable
-from models.fraud.flow_rows import (
-    COLUMNS,
-    LEVELS,
-    Row,
-    described,
-    row_of_flow,
-    row_of_nsl_kdd,
-    stacked,
-)
+from models.fraud.flow_log import Taken
+from models.fraud.flow_rows import COLUMNS, LEVELS, Row, described, stacked
 from models.fraud.flow_schema import BaselineRequest, BaselineResult, NetworkFlow
 from models.fraud.flow_scoring import FlowModel, FlowScore
 from models.fraud.flow_site import Site, Sites, ordinary_rows
-from models.fraud.flow_windows import WARM_FLOWS, FlowWindows
+from models.fraud.flow_state import FlowState, mark_of
 from models.fraud.outcomes import IncidentCosts, decided
 from models.fraud.reasons import TOP, Method, Reason
 from models.fraud.rules import Fact, RuleTable
-from models.fraud.schema import FlowMemory, Refusal, Verdict
+from models.fraud.schema import Refusal, Verdict
 
 PLAIN_FACTS = ("source", "host", "port")
 FLOW_FACTS = frozenset((*PLAIN_FACTS, *COLUMNS, *LEVELS))
 """What rules on flows may ask for."""
 
-REMEMBERED = 20_000
 NO_MODEL = "the network model is not available: judged by rules alone"
 OTHER_TRAFFIC = (
     "what is unusual was learned from generated traffic: on yours expect many false alarms, until "
@@ -55,22 +45,6 @@ CODES = {
 CODE_OF = {name: code for code, names in CODES.items() for name in names.split()}
 
 
-class _Taken(NamedTuple):
-    """A flow as it was first seen."""
-
-    flow: NetworkFlow
-    row: Row
-    memory: FlowMemory
-
-
-class _Network:
-    """What is remembered of one owner's flows; lost with the process, and told as cold then."""
-
-    def __init__(self) -> None:
-        self.windows = FlowWindows()
-        self.taken: OrderedDict[str, _Taken] = OrderedDict()
-
-
 class FlowJudge:
     """Judges flows, and counts each once.
 
@@ -79,23 +53,28 @@ class FlowJudge:
         rules: Of the operator.
         policy: What mistakes cost.
         folder: Where it is kept what is ordinary on each owner's network.
+        state: What is remembered of flows.
     """
 
     def __init__(
-        self, model: FlowModel | None, rules: RuleTable, policy: IncidentCosts, folder: Path
+        self,
+        model: FlowModel | None,
+        rules: RuleTable,
+        policy: IncidentCosts,
+        folder: Path,
+        state: FlowState,
     ) -> None:
         self.model, self._rules, self._policy = model, rules, policy
         self._sites = None if model is None else Sites(folder, model.sha256)
-        self._networks: defaultdict[str, _Network] = defaultdict(_Network)
+        self._state = state
 
     def judge(self, flows: Sequence[NetworkFlow], owner: str) -> list[Verdict | Refusal]:
         """Verdicts in order."""
-        network = self._networks[owner]
-        taken = [self._take(network, flow) for flow in flows]
+        taken, not_kept = self._state.take(flows, owner)
         rows = stacked([each.row for each, _ in taken])
         site = None if self._sites is None else self._sites.of(owner)
         scores = [None] * len(flows) if self.model is None else self.model.scores(rows, site)
-        degraded = self._degraded(told=site is not None)
+        degraded = self._degraded(told=site is not None) + ((not_kept,) if not_kept else ())
         return [
             self._one(flow, each, score, duplicate, site, degraded)
             for flow, (each, duplicate), score in zip(flows, taken, scores, strict=True)
@@ -127,46 +106,20 @@ class FlowJudge:
             return (NO_MODEL,)
         return () if told or self.model.own_traffic else (OTHER_TRAFFIC,)
 
-    def _take(self, network: _Network, flow: NetworkFlow) -> tuple[_Taken, bool]:
-        earlier = network.taken.get(flow.event_id)
-        if earlier is not None:
-            return earlier, True
-        taken = network.taken[flow.event_id] = _Taken(flow, *self._seen(network.windows, flow))
-        if len(network.taken) > REMEMBERED:
-            network.taken.popitem(last=False)
-        return taken, False
-
-    def _seen(self, windows: FlowWindows, flow: NetworkFlow) -> tuple[Row, FlowMemory]:
-        before = windows.flows
-        if flow.log_row is None:
-            assert flow.nsl_kdd is not None  # noqa: S101  # exactly one form is given
-            row = row_of_nsl_kdd(flow.nsl_kdd)
-            near, last = flow.nsl_kdd.count, flow.nsl_kdd.dst_host_count
-            cold = near is None or last is None
-        else:
-            plain = flow.log_row.flow()
-            values = windows.add(plain)
-            row = row_of_flow(plain, values)
-            near, last = values["count"], values["dst_host_count"]
-            cold = before < WARM_FLOWS
-        memory = FlowMemory(
-            flows_seen=before,
-            to_host_2s=None if near is None else int(near),
-            to_host=None if last is None else int(last),
-            cold=cold,
-        )
-        return row, memory
+    def close(self) -> None:
+        """Release the memory's file."""
+        self._state.close()
 
     def _one(
         self,
         flow: NetworkFlow,
-        taken: _Taken,
+        taken: Taken,
         score: FlowScore | None,
         duplicate: bool,
         site: Site | None,
         degraded: tuple[str, ...],
     ) -> Verdict | Refusal:
-        if taken.flow != flow:
+        if duplicate and taken.mark != mark_of(flow):
             return Refusal(code="conflict", detail=CLASH.format(flow.event_id))
         hits = self._rules.hits(_facts(flow, taken.row))
         loss = None if score is None else self._policy.of_incident(score.probability)

@@ -1,26 +1,22 @@
 """The log of accepted payments and reports: what the state is rebuilt from.
 
-SQLite in WAL mode. A committed request survives the death of the process; with `sync` it also
-survives a power cut, at one fsync a request. Several replicas on one node may share a file: each
-reads what the others wrote before it adds its own, within one exclusive transaction.
+A committed request survives the death of the process. Several replicas on one node may share a
+file: each reads what the others wrote before it adds its own, within one exclusive transaction.
 """
 
-import sqlite3
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
-from models.core.durable import make_folder
-from models.core.errors import ModelUnavailable, StorageFull
 from models.fraud.features import NAMES
+from models.fraud.log_file import LogFile
 from models.fraud.payments import Payment
 from models.fraud.velocity import Accepted
 
-BUSY_S = 5.0
 SCHEMA = """
 CREATE TABLE IF NOT EXISTS payment (
     seq INTEGER PRIMARY KEY AUTOINCREMENT, owner TEXT NOT NULL, event_id TEXT NOT NULL, at_s REAL NOT NULL,
@@ -79,33 +75,16 @@ class Journal:
     """
 
     def __init__(self, path: Path, *, sync: bool = False) -> None:
-        try:
-            make_folder(path.parent)
-            self._db = sqlite3.connect(path, timeout=BUSY_S, isolation_level=None)
-            self._db.execute("PRAGMA journal_mode = WAL")
-            self._db.execute(f"PRAGMA synchronous = {'FULL' if sync else 'NORMAL'}")
-            self._db.executescript(SCHEMA)
-        except (sqlite3.Error, OSError) as error:
-            raise ModelUnavailable(f"{path} cannot be opened: {error}; see its folder") from error
+        self._file = LogFile(path, SCHEMA, "the payments", sync=sync)
+        self._db = self._file.db
 
-    @contextmanager
-    def transaction(self) -> Iterator[None]:
+    def transaction(self) -> AbstractContextManager[None]:
         """All or nothing, one writer at a time.
 
         Raises:
             StorageFull: Nothing was written, for lack of room or because the file is not writable.
         """
-        try:
-            self._db.execute("BEGIN IMMEDIATE")
-            try:
-                yield
-                self._db.execute("COMMIT")
-            except BaseException:
-                if self._db.in_transaction:
-                    self._db.execute("ROLLBACK")
-                raise
-        except sqlite3.Error as error:
-            raise StorageFull(f"the payments could not be recorded: {error}") from error
+        return self._file.transaction()
 
     def append(self, entries: Sequence[Entry]) -> None:
         """Add payments; within a transaction."""
@@ -178,7 +157,7 @@ class Journal:
 
     def close(self) -> None:
         """Release the file."""
-        self._db.close()
+        self._file.close()
 
 
 def _features(blob: bytes) -> npt.NDArray[np.float32]:

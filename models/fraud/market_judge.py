@@ -1,6 +1,5 @@
 """Market windows to verdicts: memory of the pair, the three patterns, costs, reasons."""
 
-from collections import OrderedDict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -13,6 +12,7 @@ from models.fraud.manipulation import Fill, OrderEvent
 from models.fraud.market import FEATURES, features
 from models.fraud.market_schema import MarketTrades, OrderBook
 from models.fraud.market_scoring import MarketModel, PatternModel
+from models.fraud.market_state import MarketState, Window
 from models.fraud.outcomes import IncidentCosts, decided
 from models.fraud.reasons import TOP, Reason
 from models.fraud.rules import Fact, RuleTable
@@ -24,14 +24,12 @@ MARKET_FACTS = frozenset(
 )
 """What rules on market windows may ask for; features are those of the most suspicious chunk."""
 
-PAIRS, REMEMBERED, NAMED = 2_000, 2_000, 50
+NAMED = 50
 NO_MODEL = "the market model is not available: judged by rules alone"
 NO_HISTORY = "less than an hour of trades of the pair is known: no model can tell what is usual"
-CLASH = "event_id {!r} belongs to another window; give each window an id of its own"
 CODES = {"pump": "PUMP", "wash_trading": "WASH_TRADING", "spoofing": "SPOOFING"}
 
 Floats = npt.NDArray[np.float64]
-Window = MarketTrades | OrderBook
 
 
 @dataclass(frozen=True)
@@ -46,30 +44,32 @@ class _Found:
 class MarketJudge:
     """Judges windows, and counts the trades of each once."""
 
-    def __init__(self, model: MarketModel | None, rules: RuleTable, policy: IncidentCosts) -> None:
+    def __init__(
+        self,
+        model: MarketModel | None,
+        rules: RuleTable,
+        policy: IncidentCosts,
+        state: MarketState,
+    ) -> None:
         self.model, self._rules, self._policy = model, rules, policy
-        self._tapes: OrderedDict[tuple[str, str, str], Tape] = OrderedDict()
-        self._answered: OrderedDict[tuple[str, str], tuple[Window, Verdict]] = OrderedDict()
+        self._state = state
 
     def judge(self, window: Window, owner: str) -> Verdict | Refusal:
         """The verdict of one window."""
-        earlier = self._answered.get((owner, window.event_id))
-        if earlier is not None:
-            if earlier[0] != window:
-                return Refusal(code="conflict", detail=CLASH.format(window.event_id))
-            return earlier[1].model_copy(update={"duplicate": True})
-        verdict = (
-            self._trades(window, owner)
-            if isinstance(window, MarketTrades)
-            else self._orders(window)
-        )
-        self._answered[owner, window.event_id] = window, verdict
-        if len(self._answered) > REMEMBERED:
-            self._answered.popitem(last=False)
-        return verdict
 
-    def _trades(self, window: MarketTrades, owner: str) -> Verdict:
-        rows, start_s, history_s = self._rows(window, owner)
+        def judged(tape: Tape) -> Verdict:
+            if isinstance(window, MarketTrades):
+                return self._trades(window, tape)
+            return self._orders(window)
+
+        return self._state.once(window, owner, judged)
+
+    def close(self) -> None:
+        """Release the memory's file."""
+        self._state.close()
+
+    def _trades(self, window: MarketTrades, tape: Tape) -> Verdict:
+        rows, start_s, history_s = _rows(window, tape)
         cold = history_s < WARM_UP_S
         found: list[_Found] = []
         if self.model is not None and not cold:
@@ -91,31 +91,6 @@ class MarketJudge:
             "last_price": last.price,
         }
         return self._verdict(window, found, facts, memory)
-
-    def _rows(self, window: MarketTrades, owner: str) -> tuple[Floats, Floats, float]:
-        """Features of the window's chunks, their starts, and the seconds known before."""
-        key = owner, window.venue, window.symbol
-        tape = self._tapes.setdefault(key, Tape())
-        self._tapes.move_to_end(key)
-        if len(self._tapes) > PAIRS:
-            self._tapes.popitem(last=False)
-        trades = window.trades
-        first, last = tape.add(
-            [t.at_ms for t in trades],
-            [t.taker_buy for t in trades],
-            np.array([t.price for t in trades]),
-            np.array([t.amount for t in trades]),
-        )
-        chunks = tape.chunks()
-        begin = int(chunks.start_s[0]) // SIZE_S
-        warm = max(first - begin, min(WARM_UP_S // SIZE_S, last - begin))
-        asked = slice(warm, last - begin + 1)
-        # History that came within the window counts: what is judged begins after an hour of it.
-        return (
-            features(chunks, SIZE_S)[asked],
-            chunks.start_s[asked],
-            float(warm * SIZE_S),
-        )
 
     def _orders(self, window: OrderBook) -> Verdict:
         events = [
@@ -187,6 +162,23 @@ class MarketJudge:
             for k in ranked
             if shares[k] > 0
         )
+
+
+def _rows(window: MarketTrades, tape: Tape) -> tuple[Floats, Floats, float]:
+    """Features of the window's chunks, their starts, and the seconds known before."""
+    trades = window.trades
+    first, last = tape.add(
+        [t.at_ms for t in trades],
+        [t.taker_buy for t in trades],
+        np.array([t.price for t in trades]),
+        np.array([t.amount for t in trades]),
+    )
+    chunks = tape.chunks()
+    begin = int(chunks.start_s[0]) // SIZE_S
+    warm = max(first - begin, min(WARM_UP_S // SIZE_S, last - begin))
+    asked = slice(warm, last - begin + 1)
+    # History that came within the window counts: what is judged begins after an hour of it.
+    return features(chunks, SIZE_S)[asked], chunks.start_s[asked], float(warm * SIZE_S)
 
 
 def _pump(model: PatternModel, rows: Floats, start_s: Floats) -> _Found:

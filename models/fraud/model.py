@@ -31,9 +31,11 @@ from models.fraud.costs import CostPolicy
 from models.fraud.flow_judge import FLOW_FACTS, FlowJudge
 from models.fraud.flow_schema import BaselineRequest, BaselineResult, NetworkFlow
 from models.fraud.flow_scoring import FlowModel
+from models.fraud.flow_state import FlowState
 from models.fraud.market_judge import MARKET_FACTS, MarketJudge
 from models.fraud.market_schema import MarketTrades, OrderBook
 from models.fraud.market_scoring import MarketModel
+from models.fraud.market_state import MarketState
 from models.fraud.outcomes import IncidentCosts
 from models.fraud.payment_desk import PaymentDesk
 from models.fraud.payment_judge import FACTS, PaymentJudge
@@ -94,7 +96,8 @@ class FraudOptions(Value):
         weights: Folder of weights of your own; what it lacks is taken from the shipped ones.
         challenger: Folder of weights that are compared with those that decide on payments.
         operators: Owners of keys who may compare and exchange models.
-        state: File of the accepted payments; in the data folder if absent.
+        state: File of the accepted payments, cases and memories beside it; in the data folder if
+            absent.
         sync: Wait for the disk with every answer, to survive power cuts too.
     """
 
@@ -136,6 +139,7 @@ class FraudModel:
             options.flow_rules,
             options.flow_costs,
             setup.data_dir / "baselines",
+            FlowState(path.with_name("flows.sqlite")),
         )
         self._market = MarketJudge(
             self._loaded(
@@ -143,6 +147,7 @@ class FraudModel:
             ),
             options.market_rules,
             options.market_costs,
+            MarketState(path.with_name("markets.sqlite"), clock),
         )
         self._contest = Contest(self._desk, registry, options.challenger, options.operators, clock)
         self._rules_version = "-".join(
@@ -168,7 +173,8 @@ class FraudModel:
                 version=model.version if model else "none",
                 weights_sha256=model.sha256 if model else None,
                 available=model is not None,
-                reason=" ".join(filter(None, (self._why.get(name), *more))) or None,
+                reason=" ".join(filter(None, ("" if model else self._why.get(name), *more)))
+                or None,
             )
             for name, model, more in models
         )
@@ -184,6 +190,7 @@ class FraudModel:
             CapabilityError: As the operation says.
         """
         run.check()
+        self._contest.keep_up()
         if isinstance(request, FraudRequest):
             return self._analyze(request, run)
         if isinstance(request, FeedbackRequest):
@@ -193,7 +200,8 @@ class FraudModel:
 
     def close(self) -> None:
         """Release the files."""
-        self._desk.close()
+        for each in (self._desk, self._flows, self._market):
+            each.close()
         if self._cases is not None:
             self._cases.close()
             self._cases = None

@@ -37,6 +37,14 @@ class Registry:
             raise ModelUnavailable(f"{self._folder / LINE} is damaged: {error!r}") from error
         return (CONFIGURED, *[str(name) for name in names])
 
+    def stamp(self) -> tuple[int, int] | None:
+        """Differs after every change of the line, whichever process made it."""
+        try:
+            found = (self._folder / LINE).stat()
+        except OSError:
+            return None
+        return found.st_mtime_ns, found.st_ino
+
     def champion(self) -> TransactionModel:
         """Load the present champion.
 

@@ -118,7 +118,7 @@ class Memory(Value):
 class FlowMemory(Value):
     """What was known of the network when the flow was judged."""
 
-    flows_seen: int = Field(description="since the start of this process")
+    flows_seen: int = Field(description="before, of this network")
     to_host_2s: int | None = Field(description="flows to the same host within two seconds")
     to_host: int | None = Field(description="of the latest ones to the same host, at most 255")
     cold: bool = Field(description="the windows over earlier flows are still filling")

@@ -3,7 +3,7 @@
 Windows of trades may overlap in time and come late; what is older than the memory is dropped.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import numpy.typing as npt
@@ -19,10 +19,27 @@ Floats = npt.NDArray[np.float64]
 
 
 class Tape:
-    """Chunks of `SIZE_S` seconds by their number since 1970."""
+    """Chunks of `SIZE_S` seconds by their number since 1970.
 
-    def __init__(self) -> None:
-        self._chunks: dict[int, list[float]] = {}
+    Args:
+        chunks: Remembered ones: buys, sells, rush orders, the largest, last and highest price.
+
+    Attributes:
+        changed: Numbers of chunks that are not on record as they are; whoever records clears it.
+    """
+
+    def __init__(self, chunks: Mapping[int, list[float]] | None = None) -> None:
+        self._chunks = dict(chunks or {})
+        self.changed: set[int] = set()
+
+    @property
+    def oldest(self) -> int:
+        """Number of the oldest chunk; there must be one."""
+        return min(self._chunks)
+
+    def changes(self) -> list[tuple[int, list[float]]]:
+        """The chunks that are not on record as they are."""
+        return [(number, self._chunks[number]) for number in sorted(self.changed)]
 
     def add(
         self, ts_ms: Sequence[int], taker_buy: Sequence[bool], price: Floats, amount: Floats
@@ -35,10 +52,12 @@ class Tape:
         traded = np.unique(times // 1000 // SIZE_S - first)
         for place in traded.tolist():
             self._join(first + place, _values(made, place))
+            self.changed.add(first + place)
         last = first + int(traded[-1])
         newest = max(self._chunks)
         for number in [each for each in self._chunks if each <= newest - KEPT]:
             del self._chunks[number]
+            self.changed.discard(number)
         return max(first, newest - KEPT + 1), last
 
     def chunks(self) -> Chunks:

@@ -184,5 +184,5 @@ nothing about a real network. Tell it what is ordinary on yours (`POST /api/v1/f
 on your own with `python -m models.fraud.train --flows FILE.csv`.
 
 **Limits.** The probability holds at the share of attacks in training. Logs without payloads tell
-nothing of logins and commands. Windows begin empty after a start.
+nothing of logins and commands. Windows begin empty on a new network.
 """

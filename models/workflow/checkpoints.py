@@ -68,7 +68,7 @@ class _Impatient:
         return getattr(time, name)
 
     def sleep(self, seconds: float) -> None:
-        """Sleep for so long, or for half a second or less."""
+        """Sleep for so long, or for a quarter of a second or less."""
         longest_s = LONGEST_PAUSE_S * random.uniform(0.5, 1)  # noqa: S311 - spreads retries
         time.sleep(min(seconds, longest_s))
 

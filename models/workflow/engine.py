@@ -20,11 +20,7 @@ from dbos._context import DBOSContextSetAuth
 from pydantic import JsonValue
 
 from models.core.artifacts import ArtifactStore
-from models.core.errors import (
-    Conflict,
-    InvalidInput,
-    UpstreamUnavailable,
-)
+from models.core.errors import Conflict, InvalidInput, UpstreamUnavailable
 from models.workflow.calls import Payload, Run
 from models.workflow.checkpoints import (
     POLL_S,
@@ -144,6 +140,7 @@ class DurableEngine:
         await asyncio.to_thread(DBOS.launch)
         duties: Sequence[tuple[float, Callable[[], Awaitable[object]]]] = (
             (SWEEP_S, self.take_over),
+            (SWEEP_S, self._lease.end_what_holds_up),
             (RECLAIM_S, self.reclaim),
             (EXPIRY_S, partial(self.expire, self._options.retention_s)),
             (DISPATCH_S, self._dispatcher.deliver_due),

@@ -14,11 +14,13 @@ from sqlalchemy.exc import IntegrityError, SQLAlchemyError
 from models.workflow.database import Database, executors
 from models.workflow.journal import StaleEpoch
 from models.workflow.vitals import vitals_of
+from models.workflow.writers import end_frozen_writer
 
 logger = logging.getLogger(__name__)
 
 PREFIX: Final = "orrery-"
 UNCERTAIN_POLL_S: Final = 0.05
+RETRY_S: Final = 0.1
 REMEMBERED_S: Final = 86400.0
 
 
@@ -43,6 +45,11 @@ class LeaseTimes:
     def grace_s(self) -> float:
         """Time in which every living executor renews its lease, if the database answers."""
         return 2 * self.heartbeat_s
+
+    @property
+    def retry_s(self) -> float:
+        """Between tries while the database does not answer, so that all are soon back with it."""
+        return min(RETRY_S, self.heartbeat_s)
 
 
 class Lease:
@@ -141,17 +148,23 @@ class Lease:
         return epoch
 
     def _beat(self) -> None:
-        while not self._stop.wait(self._times.heartbeat_s):
+        pause_s = self._times.heartbeat_s
+        while not self._stop.wait(pause_s):
+            asked = time.monotonic()
             if not self.renew():
                 self._lost()
                 return
+            is_answered = self._renewed >= asked
+            pause_s = self._times.heartbeat_s if is_answered else self._times.retry_s
 
     def renew(self) -> bool:
         """Renew the lease if the database answers; false where it is lost."""
         asked = time.monotonic()
         try:
             # First, so that who renewed its lease shows itself.
-            was_shown = self._vitals.show(self.epoch)
+            if not self._vitals.show(self.epoch):
+                # The others try as often as this one to show themselves again.
+                self._may_judge_from = time.monotonic() + self._times.heartbeat_s
             held = self._database.transact(self._renew)
         except SQLAlchemyError as error:
             logger.warning("lease not renewed", extra={"reason": type(error).__name__})
@@ -160,10 +173,21 @@ class Lease:
             self._gone = True
             logger.error("lease lost", extra={"epoch": self.epoch})
             return False
-        if not was_shown or asked - self._renewed > self._times.silence_s:
-            self._may_judge_from = time.monotonic() + self._times.grace_s
+        if asked - self._renewed > self._times.silence_s:
+            self._may_judge_from = time.monotonic() + self._times.grace_s  # all may seem dead
         self._renewed = asked
         return True
+
+    async def end_what_holds_up(self) -> int | None:
+        """Kill a process that is frozen within a write so that nobody can renew; its id if so.
+
+        It would be fenced if it could be: who wakes from such a freeze has lost its lease. Needs
+        no thread, since all of them may wait for the store.
+        """
+        path = self._database.path
+        if path is None or self._is_held_for(self._times.silence_s):
+            return None
+        return end_frozen_writer(path)
 
     def _renew(self, connection: sa.Connection) -> bool:
         mine = sa.and_(executors.c.epoch == self.epoch, executors.c.fenced.is_(False))

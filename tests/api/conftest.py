@@ -14,7 +14,7 @@ from pydantic import BaseModel
 from deployments.replica import ReplicaReport
 from deployments.signs import Signs
 from graphs.calls import Calls, DeploymentState, ScalingState
-from graphs.catalogue import Entry
+from graphs.entry import Entry
 from graphs.gateway import build_api
 from graphs.principals import Doorkeeper
 from models.core.capability import Run, Setup

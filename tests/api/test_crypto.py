@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 
 from deployments.replica import ReplicaReport
-from graphs.catalogue import CATALOGUE, Entry
+from graphs.catalogue import CATALOGUE
+from graphs.entry import Entry
 from models.core.capability import Run, Setup
 from models.core.errors import CapabilityError
 from models.core.local_store import LocalArtifactStore

@@ -13,7 +13,8 @@ from pydantic import BaseModel
 from deployments.replica import ReplicaReport
 from deployments.signs import Sign
 from graphs.calls import Calls, DeploymentState, ScalingState
-from graphs.catalogue import CATALOGUE, Entry
+from graphs.catalogue import CATALOGUE
+from graphs.entry import Entry
 from graphs.gateway import build_api
 from graphs.principals import Doorkeeper, add_key
 from graphs.steps import CapabilitySteps

@@ -10,7 +10,8 @@ from typing import Any
 
 import pytest
 
-from graphs.catalogue import CATALOGUE, Entry, by_deployment
+from graphs.catalogue import CATALOGUE
+from graphs.entry import Entry, by_deployment
 from graphs.steps import uses_of
 from models.core.capability import Capability, ModelCard, Run, Setup
 from models.core.errors import Cancelled, CapabilityError

@@ -162,17 +162,17 @@ def test_a_challenger_that_wins_is_promoted_lasts_and_can_be_rolled_back(
                 journal.report("local", f"e{number}", True, at_s, "test")
     journal.close()
     options = {"weights": str(tmp_path / "wrong"), "challenger": str(WEIGHTS)}
-    model = build(**options)
+    model, replica = build(**options), build(**options)
     before = stamp(model, 0)
     won = model.run(PromotionRequest(action="promote", sha256=shipped.sha256), Run())
 
     assert isinstance(won, PromotionResult)
     assert won.comparison is not None
     assert won.comparison.wins
-    assert before != shipped.sha256 == won.sha256 == stamp(model, 1)
+    assert before != shipped.sha256 == won.sha256 == stamp(model, 1) == stamp(replica, 5)
     assert stamp(build(**options), 2) == shipped.sha256
     model.run(PromotionRequest(action="roll_back"), Run())
-    assert stamp(model, 3) == stamp(build(**options), 4) == before
+    assert stamp(model, 3) == stamp(build(**options), 4) == stamp(replica, 6) == before
 
 
 def test_a_champion_lasts_without_the_folder_it_came_from(tmp_path: Path, halved: Path) -> None:

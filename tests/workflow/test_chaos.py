@@ -1,6 +1,7 @@
 """The parts of `orrery chaos`: what it breaks, and how it judges."""
 
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -37,6 +38,18 @@ def order(name: str, state: str | None, **more: Any) -> Order:
     for key, value in more.items():
         setattr(made, key, value)
     return made
+
+
+def test_half_a_request_of_a_client_that_was_killed_has_no_effect(
+    ledger: Ledger, capfd: pytest.CaptureFixture[str]
+) -> None:
+    host, port = ledger.url.removeprefix("http://").rstrip("/").split(":")
+    with socket.create_connection((host, int(port))) as client:
+        client.sendall(b"POST / HTTP/1.1\r\nContent-Length: 15\r\nIdempotency-Key: 1\r\n\r\n{")
+    httpx.post(ledger.url, json={"intent": "other"}, headers={"Idempotency-Key": "2"})
+
+    assert ledger.effects() == {"other": 1}
+    assert capfd.readouterr().err == ""
 
 
 def test_a_seed_fixes_the_schedule() -> None:
@@ -143,6 +156,12 @@ def test_a_takeover_lasts_from_the_hit_that_was_not_outlived() -> None:
     assert taken(Hit(2, 5, "freeze", 1), Hit(15, 15, "kill", 1)) == ("kill", 5, 5)
     assert taken(Hit(2, 14, "freeze", 1), Hit(15, 15, "kill", 1)) == ("freeze", 18, 18)
     assert taken(Hit(15, 15, "kill", 2)) == ("none", 20, 20)
+
+    moves = [Move(14.5, 20, 1)]  # it wrote after it woke
+    assert taken(Hit(2, 14, "freeze", 1), Hit(15, 15, "kill", 1)) == ("kill", 5, 5)
+    assert taken(Hit(14, 14, "kill", 1)) == ("kill", 6, 6)
+    assert taken(Hit(2, 14, "freeze", 1)) == ("none", 5.5, 5.5)
+    moves = [Move(0, 20, 1)]
     assert taken(Hit(13, 13, "kill", 1), restart) == ("kill", 7, 4)
     assert taken(restart) == ("restart", 8, 4)
 

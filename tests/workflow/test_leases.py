@@ -1,18 +1,25 @@
 """Who may say that another executor is dead, and how soon a frozen one can be fenced."""
 
-from collections.abc import Iterator
-from contextlib import ExitStack
+import asyncio
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
 from types import SimpleNamespace
-from typing import Protocol
+from typing import Literal, Protocol
 
 import pytest
 import sqlalchemy as sa
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import DBAPIError, OperationalError
 
 from models.workflow import leases
 from models.workflow.database import Database, executors, is_passing
 from models.workflow.leases import Lease, LeaseTimes
 from models.workflow.vitals import LOCK_CLASS, FileVitals
+from models.workflow.writers import LOCKS, writer_of
 
 TIMES = LeaseTimes(lease_s=36000, heartbeat_s=3600)  # no thread renews within a test
 
@@ -117,6 +124,29 @@ def test_an_executor_whose_connection_broke_shows_itself_again(postgres: str) ->
     database.close()
 
 
+@pytest.mark.parametrize(
+    ("silent_s", "waits_s"), [(1.0, TIMES.heartbeat_s), (TIMES.silence_s + 1, TIMES.grace_s)]
+)
+def test_who_comes_back_judges_later_where_leases_may_have_ended(
+    postgres: str, clock: SimpleNamespace, silent_s: float, waits_s: float
+) -> None:
+    database = Database(postgres)
+    lease = Lease(database, TIMES, lambda: None)
+    cut_off(database, lease.epoch)
+    clock.now += silent_s
+    assert lease.renew()
+
+    found = []
+    for seconds in (waits_s - 1, 1):
+        clock.now += seconds
+        lease._renewed = clock.now  # it goes on renewing
+        found.append(lease.may_judge)
+
+    assert found == [False, True]
+    lease.release()
+    database.close()
+
+
 def test_after_a_silence_of_the_database_the_living_may_renew_first(
     join: Join, clock: SimpleNamespace
 ) -> None:
@@ -165,3 +195,98 @@ def test_an_executor_frozen_within_a_transaction_holds_nobody_up(
     assert is_passing(refused.value)
     transaction.close()
     frozen.release()
+
+
+class Beats:
+    """Stands for the end of the process: comes after so many pauses, which it notes."""
+
+    def __init__(self, pauses: int) -> None:
+        self._left = pauses
+        self.waited: list[float] = []
+
+    def wait(self, seconds: float) -> bool:
+        self._left -= 1
+        self.waited.append(seconds)
+        return self._left < 0
+
+    def set(self) -> None:
+        """Nothing waits."""
+
+
+def test_while_the_database_is_away_an_executor_tries_more_often(
+    join: Join, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    database, lease = join()
+    transact, away = database.transact, [True, True, False, False]
+
+    def try_to(work: Callable[[sa.Connection], bool]) -> bool:
+        if away.pop(0):
+            raise OperationalError("UPDATE", None, ConnectionError())
+        return transact(work)
+
+    beats = Beats(4)
+    with monkeypatch.context() as patched:
+        patched.setattr(lease, "_stop", beats)
+        patched.setattr(database, "transact", try_to)
+        lease._beat()
+
+    seldom_s, often_s = TIMES.heartbeat_s, TIMES.retry_s
+    assert beats.waited == [seldom_s, often_s, often_s, seldom_s, seldom_s]
+
+
+WRITES = """
+import os, signal, sys, time
+from pathlib import Path
+from models.workflow.database import Database
+
+def freeze(connection):
+    connection.exec_driver_sql("UPDATE orrery_executors SET fenced = fenced")
+    if sys.argv[2] == "frozen":
+        os.kill(os.getpid(), signal.SIGSTOP)
+    print("writes", flush=True)
+    time.sleep(600)
+
+Database(sys.argv[1]).transact(freeze)
+"""
+
+
+@contextmanager
+def writing(path: Path, how: Literal["frozen", "slow"]) -> Iterator["subprocess.Popen[bytes]"]:
+    """Another process within a write."""
+    command = [sys.executable, "-c", WRITES, str(path), how]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE)
+    assert process.stdout is not None
+    try:
+        if how == "slow":
+            assert process.stdout.readline() == b"writes\n"
+        else:
+            os.waitid(os.P_PID, process.pid, os.WSTOPPED)
+        yield process
+    finally:
+        process.kill()
+        process.wait()
+        process.stdout.close()
+
+
+@pytest.mark.skipif(not LOCKS.exists(), reason="only Linux tells who holds a lock")
+@pytest.mark.parametrize("how", ["frozen", "slow"])
+def test_only_a_process_that_is_frozen_within_a_write_is_ended(
+    tmp_path: Path, clock: SimpleNamespace, how: Literal["frozen", "slow"]
+) -> None:
+    path = tmp_path / "runs.db"
+    database = Database(path)
+    lease = Lease(database, TIMES, lambda: None)
+    assert writer_of(path) is None
+
+    with writing(path, how) as other:
+        assert writer_of(path) == other.pid
+        assert asyncio.run(lease.end_what_holds_up()) is None, "the lease was renewed just now"
+        clock.now += TIMES.silence_s + 1
+        ended = asyncio.run(lease.end_what_holds_up())
+
+        assert ended == (other.pid if how == "frozen" else None)
+        if how == "frozen":
+            assert other.wait() == -signal.SIGKILL
+            assert lease.renew()
+    lease.release()
+    database.close()

@@ -12,6 +12,7 @@ from models.fraud.flow_judge import OTHER_TRAFFIC, FlowJudge
 from models.fraud.flow_schema import BaselineRequest, BaselineResult, NetworkFlow
 from models.fraud.flow_scoring import FlowModel
 from models.fraud.flow_site import LEAST_FLOWS, limited, ordinary_rows
+from models.fraud.flow_state import FlowState
 from models.fraud.flow_windows import WARM_FLOWS
 from models.fraud.ordinary import Ordinary
 from models.fraud.outcomes import IncidentCosts
@@ -56,7 +57,7 @@ def backups() -> list[NetworkFlow]:
 
 
 def judge_of(model: FlowModel | None, folder: Path) -> FlowJudge:
-    return FlowJudge(model, RuleTable(), IncidentCosts(), folder)
+    return FlowJudge(model, RuleTable(), IncidentCosts(), folder, FlowState())
 
 
 @pytest.fixture(scope="module")

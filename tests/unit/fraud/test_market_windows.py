@@ -9,6 +9,7 @@ from models.fraud.market import cut
 from models.fraud.market_judge import MarketJudge
 from models.fraud.market_schema import MarketTrades, OrderBook
 from models.fraud.market_scoring import MarketModel
+from models.fraud.market_state import MarketState
 from models.fraud.outcomes import IncidentCosts
 from models.fraud.pump_simulator import TapeDay, tape_day
 from models.fraud.rules import RuleTable
@@ -25,7 +26,7 @@ def model() -> MarketModel:
 
 @pytest.fixture
 def judge(model: MarketModel) -> MarketJudge:
-    return MarketJudge(model, RuleTable(), IncidentCosts())
+    return MarketJudge(model, RuleTable(), IncidentCosts(), MarketState())
 
 
 @pytest.fixture(scope="module")
@@ -163,7 +164,7 @@ def test_a_habit_of_vanishing_orders_is_named_and_an_honest_book_is_approved(
 
 
 def test_without_a_model_every_window_goes_to_review(day: TapeDay) -> None:
-    judge = MarketJudge(None, RuleTable(), IncidentCosts())
+    judge = MarketJudge(None, RuleTable(), IncidentCosts(), MarketState())
 
     for event in (window(day, "a", 0, day.ts_ms[0] / 1000 + 9000), orders(0)):
         assert judged(judge, event).decision == "review"

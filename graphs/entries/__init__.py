@@ -1,0 +1,1 @@
+"""How the operations of each capability are served."""
