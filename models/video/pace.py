@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from models.core.capability import Run
-from models.core.durable import write_atomically
+from models.core.durable import full_disk_is_named, write_atomically
+from models.media.reel import FULL
 from models.video.generator import Picture, Take
 from models.video.schema import Interpolation, VideoRequest
 
@@ -19,6 +20,7 @@ NOTES: Final = "motion.json"
 """What was found of every pair of pictures: an interrupted clip tells it all in the end."""
 AT_ONCE: Final = Fraction(1, 24)
 """Of the time between two pictures: so near to one of them, that one is shown."""
+SAME_RATE: Final = Fraction(1, 500)
 HALF_WAY: Final = Fraction(1, 2)
 
 
@@ -41,27 +43,23 @@ class Pace:
         folder: Path,
         run: Run,
     ) -> None:
-        self._take, self._request, self._run = take, request, run
-        self._picture = picture
+        self._picture, self._run = picture, run
+        rate, numbers = request.rate, range(request.frames)
+        self._places = (
+            [Fraction(nearest(number, rate, take)) for number in numbers]
+            if request.interpolate == "none"
+            else [place_of(number, rate, take) for number in numbers]
+        )
         self._notes = folder / NOTES
         self._pictures: dict[int, Picture] = {}
         self._pair = -1
         self._moved: Followed | None = None
         kept = json.loads(self._notes.read_bytes()) if self._notes.exists() else {}
-        self._alike: dict[int, float | None] = {int(key): alike for key, alike in kept.items()}
-
-    @property
-    def makes_pictures(self) -> bool:
-        """Whether frames are shown that are none of the model's."""
-        if self._request.interpolate == "none":
-            return False
-        return any(at.denominator > 1 for at in self._places())
+        self._found: dict[int, float | None] = {int(key): share for key, share in kept.items()}
 
     def at(self, number: int) -> Picture:
         """The picture of a frame; numbers never fall."""
-        if not self.makes_pictures:
-            return self._picture(nearest(number, self._request.rate, self._take))
-        place = place_of(number, self._request.rate, self._take)
+        place = self._places[number]
         first = int(place)
         if place == first:
             return self._kept(first)
@@ -77,14 +75,14 @@ class Pace:
         return made
 
     def told(self) -> Interpolation | None:
-        """What the result says of it."""
-        if not self.makes_pictures:
+        """What the result says of it; nothing where every frame is a picture of the model."""
+        between = [place for place in self._places if place.denominator > 1]
+        if not between:
             return None
-        cuts = sorted(number for number, alike in self._alike.items() if alike is None)
-        shares = [alike for alike in self._alike.values() if alike is not None]
-        made = [at for at in self._places() if at.denominator > 1 and int(at) not in cuts]
+        cuts = sorted(number for number, share in self._found.items() if share is None)
+        shares = [share for share in self._found.values() if share is not None]
         return Interpolation(
-            frames=len(made),
+            frames=sum(int(place) not in cuts for place in between),
             cuts=tuple(number + 1 for number in cuts),
             followed=round(sum(shares) / len(shares), 3) if shares else None,
         )
@@ -92,10 +90,6 @@ class Pace:
     def forget(self) -> None:
         """The clip is kept: drop what a retry would have needed."""
         self._notes.unlink(missing_ok=True)
-
-    def _places(self) -> list[Fraction]:
-        rate = self._request.rate
-        return [place_of(number, rate, self._take) for number in range(self._request.frames)]
 
     def _kept(self, number: int) -> Picture:
         if number not in self._pictures:
@@ -106,16 +100,19 @@ class Pace:
 
     def _note(self, number: int, moved: "Followed") -> None:
         motion = importlib.import_module("models.media.motion.follow")
-        self._alike[number] = None if motion.is_cut(moved) else round(moved.alike, 4)
-        write_atomically(self._notes, json.dumps(self._alike, sort_keys=True).encode())
+        self._found[number] = None if motion.is_cut(moved) else round(moved.share, 4)
+        with full_disk_is_named(FULL):
+            write_atomically(self._notes, json.dumps(self._found, sort_keys=True).encode())
 
 
 def place_of(number: int, rate: Fraction, take: Take) -> Fraction:
     """Where a frame lies among the model's pictures, which are at whole numbers.
 
-    Places very near to a picture are moved onto it; behind the last one, it stays.
+    Places very near to a picture are moved onto it; behind the last one, it stays. Between rates as
+    near as 24 and 23.976 nothing is made: the clip runs a thousandth faster or slower instead.
     """
-    place = number * Fraction(take.fps).limit_denominator(1001) / rate
+    step = Fraction(take.fps).limit_denominator(1001) / rate
+    place = number * (Fraction(1) if abs(step - 1) < SAME_RATE else step)
     whole = Fraction(round(place))
     return min(Fraction(take.frames - 1), whole if abs(place - whole) <= AT_ONCE else place)
 

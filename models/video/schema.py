@@ -85,7 +85,8 @@ class VideoRequest(Value):
     interpolate: Interpolate = Field(
         "auto",
         description="of engine diffusion or runway, where fps is not the model's: motion makes "
-        "pictures between the model's own, none shows those longer; auto is motion",
+        "pictures between the model's own, none shows those longer; auto is motion, and says nothing "
+        "of engines that render every frame",
     )
 
     @model_validator(mode="after")
@@ -212,6 +213,11 @@ class Estimate(Value):
     )
     compute_s: float | None = Field(
         description="seconds of one core; null where a model or a provider decides"
+    )
+    interpolation_s: float = Field(
+        0.0,
+        description="seconds of one core, at most, for pictures between a model's own; on top of "
+        "what a model or a provider takes",
     )
     time_s: float | None = Field(description="on this machine, if nothing else runs")
     first_segment_s: float | None = Field(description="until something can be played")

@@ -3,7 +3,7 @@
 import math
 
 from models.media.motion.kernels import kernel, piece
-from models.media.motion.sampling import ONE, ZERO, f32, inside, read
+from models.media.motion.sampling import ZERO, f32, inside, read
 
 SHARE, SLACK = f32(0.01), f32(0.5)
 """Of squared lengths, and squared samples: by how much the ways there and back may differ.
@@ -84,28 +84,3 @@ def nearest(seen, row, column, turn):
         if seen[y, x]:
             return y, x, far
     return 0, 0, 0
-
-
-@kernel
-def agreement(first, second, seen, off):
-    """Share of samples that are seen in both and look alike, of those in both that differ in place.
-
-    Args:
-        first: `(H, W)` luma.
-        second: The same of the other picture.
-        seen: From `compare`.
-        off: From `compare`.
-
-    Returns:
-        The share of samples that agree, the mean difference after motion, and the mean difference
-        of the pictures as they are, grey levels.
-    """
-    count, after, before = ZERO, ZERO, ZERO
-    for row in range(first.shape[0]):
-        for column in range(first.shape[1]):
-            before += abs(first[row, column] - second[row, column])
-            after += off[row, column]
-            if seen[row, column] and off[row, column] < f32(12):
-                count += ONE
-    size = f32(first.size)
-    return count / size, after / size, before / size

@@ -126,7 +126,7 @@ def test_frames_lie_among_the_pictures_as_their_times_do(
 def test_a_rate_of_television_shows_the_pictures_themselves() -> None:
     take = Take(Size(2, 2), 24, 200, lambda _: np.zeros((2, 2, 3), np.uint8))
 
-    assert [place_of(n, Fraction(24000, 1001), take) for n in range(30)] == list(range(30))
+    assert [place_of(n, Fraction(24000, 1001), take) for n in range(200)] == list(range(200))
 
 
 @pytest.mark.parametrize(
