@@ -109,7 +109,8 @@ def place_of(number: int, rate: Fraction, take: Take) -> Fraction:
     """Where a frame lies among the model's pictures, which are at whole numbers.
 
     Places very near to a picture are moved onto it; behind the last one, it stays. Between rates as
-    near as 24 and 23.976 nothing is made: the clip runs a thousandth faster or slower instead.
+    near as 24 and 23.976 nothing is made: the clip runs a thousandth slower or
+    faster instead.
     """
     step = Fraction(take.fps).limit_denominator(1001) / rate
     place = number * (Fraction(1) if abs(step - 1) < SAME_RATE else step)

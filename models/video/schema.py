@@ -233,15 +233,17 @@ class Enlargement(Value):
 
 
 class Interpolation(Value):
-    """Pictures made between a model's own, by following what moves."""
+    """Pictures made between a model's own by following what moves, both ways."""
 
     method: Literal["motion"] = "motion"
     frames: int = Field(description="how many of the clip's were made")
     cuts: tuple[int, ...] = Field(
-        (), description="pictures of the model that begin another scene: none was made before them"
+        (),
+        description="pictures of the model that show too little of the one before (another scene, "
+        "a flash): none was made between",
     )
     followed: float | None = Field(
-        None, description="mean share of a picture found again in the next; null between cuts"
+        None, description="mean share of pictures found again in their neighbours; null where all are cuts"
     )
 
 

@@ -102,7 +102,7 @@ def test_what_is_hidden_in_one_picture_is_taken_from_the_other() -> None:
     # The square hides a strip of twelve columns on its way, and gives back another.
     hidden = moved.seen[0][HEIGHT // 2, 70:82]
     assert hidden.mean() < 0.5
-    assert moved.seen[0][HEIGHT // 2, 20:30].all()
+    assert moved.seen[0][HEIGHT // 2, 16:26].all()
 
 
 def test_a_resting_picture_stays_as_it_is() -> None:
@@ -133,6 +133,14 @@ def test_another_scene_is_told_from_a_fast_camera() -> None:
         assert not is_cut(follow(textured(), textured(down, across, zoom), nobody))
 
 
+def test_light_that_fades_is_no_cut_and_fades_evenly() -> None:
+    earlier, truth, later = textured(), 0.85 * textured(0, 3), 0.7 * textured(0, 6)
+    picture, moved = made(earlier, later.astype(np.uint8))
+
+    assert not is_cut(moved)
+    assert score(picture, truth.astype(np.uint8)) > 32
+
+
 def test_following_can_be_stopped() -> None:
     def left() -> None:
         raise Cancelled("the caller left")
@@ -159,7 +167,10 @@ def paced(
 def test_frames_between_pictures_show_what_is_between(tmp_path: Path) -> None:
     pictures = [textured(0, 6 * number) for number in range(3)]
     pace, asked = paced(pictures, 8, tmp_path, fps=24, duration_s=0.375)
-    frames = [pace.at(number) for number in range(9)]
+    frames = []
+    for number in range(9):
+        frames.append(pace.at(number))
+        assert len(pace._pictures) <= 2
 
     for number in range(7):
         assert score(frames[number], textured(0, 2 * number)) > 36

@@ -115,7 +115,7 @@ def fill(blend, motion, row, column):
 
 
 @kernel
-def draw(earlier, later, motion, blend, scale, share, start, stop, out):
+def draw(earlier, later, motion, blend, even, scale, share, start, stop, out):
     """Rows of the picture at the moment.
 
     Args:
@@ -123,6 +123,7 @@ def draw(earlier, later, motion, blend, scale, share, start, stop, out):
         later: The same.
         motion: `(h, w, 2)` of `settle`, in samples of its own.
         blend: `(h, w)` of `settle`.
+        even: Whether both pictures count also beyond their edges.
         scale: Pixels a sample of `motion` is wide.
         share: Of the time from the earlier to the later picture.
         start: Row.
@@ -140,9 +141,9 @@ def draw(earlier, later, motion, blend, scale, share, start, stop, out):
             part = read(blend, y, x)
             y0, x0 = f32(row) - share * dy, f32(column) - share * dx
             y1, x1 = y0 + dy, x0 + dx
-            if not inside(earlier.shape, y0, x0):
+            if not even and not inside(earlier.shape, y0, x0):
                 part = ONE
-            elif not inside(earlier.shape, y1, x1):
+            elif not even and not inside(earlier.shape, y1, x1):
                 part = ZERO
             if part < ONE - FAINT:
                 colour(earlier, y0, x0, down, across, one)

@@ -44,6 +44,8 @@ class Followed:
         off: `(2, h, w)` grey levels by which it looks different.
         scale: Pixels that a sample is wide.
         share: Of both pictures that is found in the other, and found back from there.
+        even: Whether the light changes: what is taken from one picture alone would stand out, so
+            that all goes over from one to the other evenly.
     """
 
     there: Floats
@@ -52,6 +54,7 @@ class Followed:
     off: Floats
     scale: int
     share: float
+    even: bool
 
 
 def follow(earlier: Picture, later: Picture, check: Callable[[], None]) -> Followed:
@@ -80,14 +83,14 @@ def follow(earlier: Picture, later: Picture, check: Callable[[], None]) -> Follo
     complete(two, seen[1], back)
     check()
     after, before = float(off[0].mean()), float(np.abs(one - two).mean())
-    if after > LIGHT_OFF and after > LIGHT_LEFT * before:
-        # What is taken from one picture alone would stand out by its light: all goes over evenly.
+    even = after > LIGHT_OFF and after > LIGHT_LEFT * before
+    if even:
         seen[:] = 1
-    return Followed(there, back, seen, off, scale, share)
+    return Followed(there, back, seen, off, scale, share, even)
 
 
 def is_cut(moved: Followed) -> bool:
-    """Whether the later picture shows something else altogether."""
+    """Whether the later picture shows too little of the earlier one: another scene, or a flash."""
     return moved.share < ANOTHER_SCENE
 
 
@@ -104,7 +107,7 @@ def between(earlier: Picture, later: Picture, moved: Followed, share: float) -> 
     def rows(number: int) -> None:
         start = number * ROWS_A_PART
         stop = min(start + ROWS_A_PART, len(out))
-        draw(earlier, later, motion, blend, moved.scale, part, start, stop, out)
+        draw(earlier, later, motion, blend, moved.even, moved.scale, part, start, stop, out)
 
     with crew(cores()) as work:
         work(rows, -(-len(out) // ROWS_A_PART))

@@ -123,6 +123,15 @@ def test_frames_lie_among_the_pictures_as_their_times_do(
     assert place <= place_of(number + 1, Fraction(rate), take)
 
 
+def test_estimates_count_pictures_between_a_models_own() -> None:
+    def told(**more: Any) -> float:
+        return estimate(ask(engine="diffusion", prompt="a cat", **more)).interpolation_s
+
+    assert told() == told(fps=24, interpolate="none") == 0
+    assert 0 < told(fps=24) < told(fps=48)
+    assert estimate(ask(prompt="a cat", fps=48)).interpolation_s == 0
+
+
 def test_a_rate_of_television_shows_the_pictures_themselves() -> None:
     take = Take(Size(2, 2), 24, 200, lambda _: np.zeros((2, 2, 3), np.uint8))
 
