@@ -243,7 +243,8 @@ class Interpolation(Value):
         "a flash): none was made between",
     )
     followed: float | None = Field(
-        None, description="mean share of pictures found again in their neighbours; null where all are cuts"
+        None,
+        description="mean share of pictures found again in their neighbours; null where all are cuts",
     )
 
 
