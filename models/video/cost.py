@@ -38,7 +38,7 @@ WORTH_A_FIT: Final = 0.6
 
 FOLLOW_START_S: Final = 10.0
 """Compiling kernels, once a machine."""
-FOLLOWED: Final = 1 << 19
+FOLLOWED: Final = 1 << 18
 """Samples of the planes that motion is followed on, at most."""
 FOLLOW_S_PER_SAMPLE: Final = 1.1e-6
 BETWEEN_S_PER_PIXEL: Final = 9e-8
