@@ -195,6 +195,17 @@ def test_nothing_is_made_across_a_cut_and_that_is_told(tmp_path: Path) -> None:
     assert (told.frames, told.cuts) == (4, (2,))
 
 
+def test_a_frame_is_the_same_wherever_a_clip_is_taken_up(tmp_path: Path) -> None:
+    pictures = [textured(0, 5 * number) for number in range(3)]
+    shape = {"fps": 24, "duration_s": 0.375}
+    pace, _ = paced(pictures, 8, tmp_path, **shape)
+    whole = [pace.at(number) for number in range(9)]
+
+    for number in range(1, 9):
+        again, _ = paced(pictures, 8, tmp_path, **shape)
+        np.testing.assert_array_equal(again.at(number), whole[number])
+
+
 def test_an_interrupted_clip_tells_all_of_its_cuts(tmp_path: Path) -> None:
     pictures = [textured(), textured(seed=3), textured(0, 4, seed=3)]
     first, _ = paced(pictures, 12, tmp_path, fps=24, duration_s=0.25)
