@@ -138,7 +138,7 @@ def test_light_that_fades_is_no_cut_and_fades_evenly() -> None:
     picture, moved = made(earlier, later.astype(np.uint8))
 
     assert not is_cut(moved)
-    assert score(picture, truth.astype(np.uint8)) > 32
+    assert score(picture, truth.astype(np.uint8)) > 40
 
 
 def test_following_can_be_stopped() -> None:
