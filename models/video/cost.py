@@ -40,7 +40,7 @@ FOLLOW_START_S: Final = 10.0
 """Compiling kernels, once a machine."""
 FOLLOWED: Final = 1 << 18
 """Samples of the planes that motion is followed on, at most."""
-FOLLOW_S_PER_SAMPLE: Final = 1.1e-6
+FOLLOW_S_PER_SAMPLE: Final = 9e-7
 BETWEEN_S_PER_PIXEL: Final = 9e-8
 
 MAX_COMPUTE_S: Final = 24 * 3600.0
