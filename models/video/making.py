@@ -98,9 +98,8 @@ class Maker:
         resumed_at = reel.frames_closed
         provenance = provenance_of(request, generator.name, seed)
         shelf = Shelf(self._setup.store, run, provenance.model_copy(update={"model": plan.model}))
-        stream = Stream(reel, shelf, request)
-        for number in range(reel.closed):
-            stream.add(number)
+        stream = Stream(reel, shelf, request.codec)
+        stream.catch_up()
         pace = Pace(take, request, lambda n: _middle(take.picture(n), framed), folder, run)
         for number in reel.shoot(_source(request, pace, run)):
             stream.add(number)
