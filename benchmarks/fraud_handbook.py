@@ -13,8 +13,8 @@ ranks them above 55 % of the legitimate payments of the whole record. How they r
 chance: some 25 terminals decide it. `roc_auc_unreported` is the model's on these frauds, of which
 there are `unreported_share`, and `roc_auc_reported` on all others. `roc_auc_low` and `roc_auc_high`
 are the 95 % interval over resampled terminals. The column `scenario` is read for these figures alone.
-On eight earlier weeks neither an order of the unreported by that time instead of the model's own nor
-a blend with a model of seven days changed the mean by more than .002, nor both months the same way.
+On eight earlier weeks, four of June and four of July, neither an order of the unreported by that time
+nor a blend with a model of seven days raised the means of both months by more than .001.
 
 Run: `python -m benchmarks.fraud_handbook FOLDER [--test 2018-08-08] [--validation]`.
 """
