@@ -38,10 +38,11 @@ CELLS = tuple(product((2, 8, 24), (60.0, 180.0)))
 TARGETS = (1.0, 0.7, 0.5, 0.4, 0.3)
 DELAYS = ((30.0, 600.0), (10.0, 300.0))
 PATIENCES_S = (PATIENCE_S, 0.0)
-HEADROOMS = (-1.0, -0.75, -0.5, -0.25, 0.0, 0.25, 0.5, 1.0, 1.5, 2.0, 3.0, 4.0, 6.0, 8.0)
+HEADROOMS = (-0.75, -0.5, -0.25, 0.0, 0.25, 0.5, 1.0, 1.5, 2.0, 3.0, 4.0, 6.0, 8.0)
 STEP = 0.05  # of the headroom, between them
 SHAPES = ((0.5, 30.0, 0.5), (0.3, 30.0, 0.0), (0.5, 300.0, 0.5))  # slack, holding time, trend
 CHANGES = 5.7  # an hour: the budget, and what it lets through
+EQUAL = 0.9  # of Serve's hours: what costs no more, since days differ in this too
 SURE = 0.8  # that other days with the same habits miss no more than Serve's
 RESAMPLED = 2000
 TINY = 1e-6
@@ -220,7 +221,7 @@ def _tune_ours(cell: Cell, reference: Outcome) -> tuple[Ours, Ours, float]:
     fewest = min(one.changes_per_hour for one in found)
     steady = [one for one in found if one.changes_per_hour <= max(CHANGES, fewest)]
     kept = [one for one in steady if one.missed <= margin * reference.missed]
-    cheap = [one for one in steady if one.gpu_hours <= reference.gpu_hours]
+    cheap = [one for one in steady if one.gpu_hours <= EQUAL * reference.gpu_hours]
     lean = min(kept or steady, key=lambda one: one.gpu_hours)
     return lean, min(cheap or steady, key=lambda one: one.missed), margin
 
