@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from models.scaling.fleet import Fleet, Replica
 from models.scaling.loads import LoadTimes
 from models.scaling.placement import copies
+from models.scaling.popularity import Popularity
 from models.scaling.trace import Floats, Trace
 
 TICK_S = 10.0  # at this interval Ray Serve pushes its metrics
@@ -20,8 +21,6 @@ ONGOING_S = 30.0  # over which Ray Serve averages them
 LOAD_S = 300.0  # over which the load is averaged
 RECENT_S = 90.0  # of the load that tells a trend
 LOAD_AHEAD_S = 20.0  # between looks at what is loaded where
-POPULARITY_S = 90.0  # after which a request counts e times less
-FORGOTTEN_S = 0.01
 CROWDING = 1.3  # those that hold a model are busy together, more than all are on the whole
 SCAN = 16  # requests of the queue that a free replica looks at
 SMOOTHING = 0.2  # of the measured seconds per request
@@ -175,8 +174,8 @@ class Simulation:
         kept = round(world.look_back_s / world.tick_s) + 1
         self._integrals: deque[tuple[float, float]] = deque([(0.0, 0.0)], maxlen=kept)
         self._lately_s = 0.0  # that a request took
-        self._popularity: dict[int, float] = {}
-        self._popular_s = 0.0
+        self._popularity = Popularity()
+        self._looked_s = 0.0
         self._latency_s = [0.0] * len(trace)
         self._target = 0
         self._changes = -1  # the first is no change
@@ -222,7 +221,7 @@ class Simulation:
         self._count(now_s, 1, 0)
         service_s, model = self._service[index], self._model[index]
         self._begun_s += service_s
-        self._popularity[model] = self._popularity.get(model, 0.0) + service_s
+        self._popularity.note(model)
         fleet, patience_s = self._fleet, self._world.patience_s
         if fleet.free and (patience_s <= 0 or not fleet.all_busy_with(model)):
             self._start(now_s, fleet.choose(model), index, 0.0)
@@ -300,7 +299,7 @@ class Simulation:
         wanted = max(self._policy(seen), self._world.min_replicas)
         self._scale(now_s, min(wanted, self._world.max_replicas))
         self._timeline.append((now_s, self._target, self._ongoing))
-        if self._world.loads_ahead and now_s - self._popular_s >= LOAD_AHEAD_S:
+        if self._world.loads_ahead and now_s - self._looked_s >= LOAD_AHEAD_S:
             self._load_ahead(now_s, seen)
 
     def _observe(self, now_s: float) -> Observation:
@@ -333,12 +332,9 @@ class Simulation:
         self._target = target
 
     def _load_ahead(self, now_s: float, seen: Observation) -> None:
-        fade = float(np.exp(-(now_s - self._popular_s) / POPULARITY_S))
-        self._popular_s = now_s
-        faded = ((model, fade * weight) for model, weight in self._popularity.items())
-        self._popularity = {model: weight for model, weight in faded if weight > FORGOTTEN_S}
+        self._looked_s = now_s
         busy = CROWDING * seen.load / max(self._target, 1)
-        wanted = copies(self._popularity, self._target, self._world.host_models, busy)
+        wanted = copies(self._popularity.rates(now_s), self._target, self._world.host_models, busy)
         for replica, model, load_s in self._fleet.load_ahead(wanted):
             self._push(now_s + load_s, self._loaded, replica, model)
 

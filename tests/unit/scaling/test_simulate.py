@@ -12,6 +12,7 @@ from models.scaling.forecast import DAY_S, DayProfile
 from models.scaling.loads import LoadTimes, read_percentiles
 from models.scaling.placement import copies
 from models.scaling.policies import Deciding, Fixed, InHand, rise
+from models.scaling.popularity import Popularity
 from models.scaling.simulate import Observation, Outcome, World, simulate
 from models.scaling.snapshot import Terms
 from models.scaling.trace import Trace, generate, read_trace
@@ -96,6 +97,17 @@ def test_nobody_waits_for_a_replica_that_has_the_model_where_none_has() -> None:
     outcome = simulate(trace, Fixed(2), World(LOADS, startup_s=0, patience_s=15))
 
     assert outcome.latency_s.tolist() == [30, 10, 30]
+
+
+def test_a_model_of_yesterday_is_expected_less_than_one_of_now_and_more_than_none() -> None:
+    popularity = Popularity()
+    popularity.note(1)
+    popularity.rates(20 * 3600.0)
+    popularity.note(2)
+    rates = popularity.rates(20 * 3600.0 + 60)
+
+    assert rates[2] > 100 * rates[1] > 0
+    assert set(popularity.rates(60 * DAY_S)) == set()
 
 
 def test_what_is_popular_is_loaded_ahead_into_other_replicas() -> None:
