@@ -6,10 +6,10 @@ routing, at three loads and two start-up times. A request goes where its base mo
 gets the better. Serve's policy is tuned by a grid over its target and its delays to the fewest GPU
 hours that keep 93 % of the promises (latency at most twice the request's own work and 10 s), or to the
 most promises where that is out of reach. Ours keeps a budget of changes of the fleet by itself and is
-tuned over its headroom, its slack, its holding time and how far a rise is trusted to go on: to the fewest GPU hours that miss no more
-promises than Serve's, with a margin for how much days differ (compared: GPU hours), and to the fewest
-misses that cost no more (compared: misses). What is tried is a sample of one: what it says is smoothed over
-the headroom. Beside it stands what a policy that knows all arrivals needs for
+tuned over its headroom and two shapes (slack, holding time, trust in a rise): to the fewest GPU hours
+that miss no more promises than Serve's, with a margin for how much days differ (compared: GPU hours),
+and to the fewest misses that cost no more (compared: misses). What is tried is a sample of one: what it
+says is smoothed over the headroom. Beside it stands what a policy that knows all arrivals needs for
 Serve's share of promises, with the same routing: a bound.
 Run: `python -m benchmarks.scaling PATH [--quick] [--load LOAD] [--startup-s SECONDS]`.
 """
