@@ -38,12 +38,12 @@ CELLS = tuple(product((2, 8, 24), (60.0, 180.0)))
 TARGETS = (1.0, 0.7, 0.5, 0.4, 0.3)
 DELAYS = ((30.0, 600.0), (10.0, 300.0))
 PATIENCES_S = (PATIENCE_S, 0.0)
-HEADROOMS = (-0.5, -0.25, 0.0, 0.25, 0.5, 1.0, 1.5, 2.0, 3.0, 4.0, 6.0, 8.0)
+HEADROOMS = (-0.75, -0.5, -0.25, 0.0, 0.25, 0.5, 1.0, 1.5, 2.0, 3.0, 4.0, 6.0, 8.0)
 STEP = 0.05  # of the headroom, between them
 SHAPES = ((0.3, 30.0, 0.0), (0.5, 300.0, 0.5))  # slack, holding time, trend
 CHANGES = 5.7  # an hour: the budget, and what it lets through
 EQUAL = 0.95  # of Serve's hours: what costs no more, since days differ in this too
-SURE = 0.9  # that other days with the same habits miss no more than Serve's
+SURE = 0.95  # that other days with the same habits miss no more than Serve's
 RESAMPLED = 2000
 TINY = 1e-6
 FORESEEN = (-0.75, -0.5, -0.25, 0.0, 0.25, 0.5, 1.0)  # headroom of who knows what comes
@@ -234,18 +234,17 @@ def _try(cell: Cell, shape: tuple[float, float, float], reference: Outcome) -> d
         hours, missed = seen.gpu_hours / reference.gpu_hours, seen.missed / reference.missed
         said = f"hours {hours:.3f} misses {missed:.3f} changes {seen.changes_per_hour:.2f}"
         print(f"  {shape} {headroom:5.2f}: {said}", file=sys.stderr, flush=True)
-        if hours > 1:
+        if hours > 1 and len(tried) > 2:
             break
     return tried
 
 
 def _smooth(shape: tuple[float, float, float], tried: Mapping[float, Outcome]) -> Iterator[Ours]:
-    """What the tried headrooms say of those between them: means of each and its neighbours."""
-    headrooms = list(tried)
+    """What the tried headrooms say of those between them: means of each and both neighbours."""
+    headrooms = list(tried)[1:-1]
     seen = np.array([(o.missed, o.gpu_hours, o.changes_per_hour) for o in tried.values()])
-    weights = np.convolve(np.ones(len(seen)), np.ones(3), mode="same")
     smoothed = [
-        np.convolve(column, np.ones(3), mode="same") / weights
+        np.convolve(column, np.full(3, 1 / 3), mode="valid")
         for column in np.log(np.maximum(seen, TINY)).T
     ]
     for headroom in np.arange(headrooms[0], headrooms[-1] + STEP / 2, STEP):
