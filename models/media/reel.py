@@ -12,6 +12,7 @@ import av
 from models.core.durable import full_disk_is_named, make_folder, write_atomically
 from models.media.canvas import Bands, Canvas
 from models.media.codecs import Encoder
+from models.media.formats import UpscalerName
 from models.media.playlist import playlist
 from models.media.segment import encode_segment
 from models.media.size import Size
@@ -36,6 +37,7 @@ class Shot:
         rate: Frames per second.
         frames: How many in all.
         hdr: Whether bands hold linear light for HDR10.
+        upscaler: What enlarges frames, where they are larger than what is painted.
     """
 
     encoder: Encoder
@@ -44,6 +46,7 @@ class Shot:
     rate: Fraction
     frames: int
     hdr: bool = False
+    upscaler: UpscalerName = "lanczos"
 
 
 def cuts(frames: int, rate: Fraction) -> tuple[int, ...]:
@@ -70,7 +73,13 @@ class Reel:
     def __init__(self, folder: Path, shot: Shot) -> None:
         self._folder, self._shot = folder, shot
         self._cuts = cuts(shot.frames, shot.rate)
-        self._canvas = Canvas(shot.native, shot.size, shot.encoder.pixel_format, hdr=shot.hdr)
+        self._canvas = Canvas(
+            shot.native,
+            shot.size,
+            shot.encoder.pixel_format,
+            hdr=shot.hdr,
+            upscaler=shot.upscaler,
+        )
         make_folder(folder)
 
     @property
