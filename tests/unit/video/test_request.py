@@ -7,8 +7,7 @@ import pytest
 from pydantic import ValidationError
 
 from models.core.errors import TooLarge
-from models.media.size import Size, doublings
-from models.video.cost import LEARNED_S_PER_PIXEL, estimate, native_size
+from models.video.cost import estimate, native_size
 from models.video.schema import VideoRequest, exact_rate, resolutions
 
 
@@ -29,8 +28,6 @@ def ask(**more: Any) -> VideoRequest:
         {"duration_s": 120, "fps": 60},
         {"camera": {"preset": "orbit", "stereo": "side-by-side"}, "width": 642},
         {"camera": {"preset": "teleport"}},
-        {"upscaler": "learned", "output": "depth"},
-        {"upscaler": "learned", "upscale": "none"},
         {"surprise": 1},
     ],
 )
@@ -94,24 +91,3 @@ def test_frames_beyond_the_tracer_are_enlarged_and_only_if_allowed() -> None:
     assert native_size(ask(**eight_k), "nerf") == (7680, 4320)
     with pytest.raises(TooLarge, match="allow upscale"):
         estimate(ask(**eight_k, upscale="none"))
-
-
-def test_the_learned_upscaler_is_counted_where_frames_are_enlarged() -> None:
-    eight_k = {"width": 7680, "height": 4320, "engine": "path-trace", "duration_s": 1}
-    plain, learned, native = (
-        estimate(ask(**eight_k | more)).compute_s
-        for more in ({}, {"upscaler": "learned"}, {"upscaler": "learned", "engine": "nerf"})
-    )
-    pixels = 7680 * 4320 + 3840 * 2160  # doubled twice
-
-    assert plain is not None
-    assert learned == pytest.approx(plain + 24 * LEARNED_S_PER_PIXEL * pixels, abs=0.1)
-    assert native == estimate(ask(**eight_k | {"engine": "nerf"})).compute_s
-
-
-@pytest.mark.parametrize(
-    ("size", "times"),
-    [((1920, 1080), 0), ((960, 540), 0), ((2880, 1620), 1), ((3840, 2160), 1), ((7680, 4320), 2)],
-)
-def test_a_network_doubles_as_often_as_the_size_needs(size: tuple[int, int], times: int) -> None:
-    assert doublings(Size(1920, 1080), Size(*size)) == times
