@@ -9,6 +9,8 @@ Range: TypeAlias = Literal["none", "hdr10"]
 """High dynamic range; `none` is standard, BT.709."""
 UpscalerName: TypeAlias = Literal["lanczos", "learned"]
 """What enlarges frames: a filter, or a network that was taught what the filter lacks."""
+UPSCALERS: Final[Mapping[UpscalerName, str]] = {"lanczos": "1", "learned": "1.0"}
+"""Their versions: frames of another one do not continue a clip."""
 
 CONTAINERS: Final[Mapping[CodecName, tuple[Container, ...]]] = {
     "h264": ("mp4", "mov"),

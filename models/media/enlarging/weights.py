@@ -8,10 +8,11 @@ import numpy as np
 
 from models.core.weights import load_arrays
 from models.media.enlarging.arrays import Net, lanczos_taps
+from models.media.formats import UPSCALERS
 
 FOLDER: Final = Path(__file__).parent / "weights"
 FILE: Final = "luma_2x.safetensors"
-VERSION: Final = "1.0"
+VERSION: Final = UPSCALERS["learned"]
 
 
 @cache
