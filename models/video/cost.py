@@ -152,7 +152,7 @@ def enlarging_s(request: VideoRequest, native: Size) -> float:
     if request.upscaler == "lanczos":
         return 0.0
     times = range(1, doublings(native, request.size) + 1)
-    return LEARNED_S_PER_PIXEL * native.pixels * sum(4**n for n in times)
+    return LEARNED_S_PER_PIXEL * sum(native.pixels << 2 * time for time in times)
 
 
 def _lens_in(request: VideoRequest) -> bool:

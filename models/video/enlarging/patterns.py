@@ -14,7 +14,8 @@ FINER: Final = 4
 """Drawings are made that much larger and averaged down, which smooths their edges."""
 SYLLABLES: Final = (
     "ka", "lo", "mi", "ter", "ven", "sa", "ru", "no", "pel", "ish", "and", "or", "the", "qua", "zim",
-    "fo", "bri", "ght", "0", "1", "2", "3", "7", "48", "%", "&", "@", "(", ")", "-", "+", "=", "Al",
+    "fo",  # codespell:ignore fo
+    "bri", "ght", "0", "1", "2", "3", "7", "48", "%", "&", "@", "(", ")", "-", "+", "=", "Al",
     "Be", "Gr", "Ry", "Th", "Wo", "X", "Z", ";",
 )  # fmt: skip
 
