@@ -1,6 +1,6 @@
 """Bands of pixels become frames for an encoder; one frame is alive at a time."""
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from fractions import Fraction
 from typing import TYPE_CHECKING, Final, TypeAlias
 
@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from models.media.formats import UpscalerName
 from models.media.light import LUMA_709, LUMA_2020, Floats, hdr10_rgb
 from models.media.planes import samples
+from models.media.poll import Poll, patience
 from models.media.size import Size, doublings
 
 if TYPE_CHECKING:
@@ -22,8 +23,6 @@ Band: TypeAlias = NDArray[np.uint8] | Floats
 light as float32, diffuse white being 1."""
 Bands: TypeAlias = Iterable[Band]
 """The bands of one frame from top to bottom."""
-Poll: TypeAlias = Callable[[], None]
-"""Called often; what it raises ends the work."""
 
 # Area filtering halves the chroma within pairs of rows, so bands meet without a seam.
 _EXACT = (
@@ -33,10 +32,6 @@ _EXACT = (
 _LANCZOS = Interpolation.LANCZOS | Interpolation.ACCURATE_RND | Interpolation.BITEXACT
 
 _LUMA_OF_BYTES: Final = (LUMA_709 / 255).astype(np.float32)
-
-
-def _patience() -> None:
-    return None
 
 
 class Canvas:
@@ -72,7 +67,7 @@ class Canvas:
             self._learned = enlarger.Enlarger(native, size)
 
     def frame(
-        self, bands: Bands, number: int, rate: Fraction, poll: Poll = _patience
+        self, bands: Bands, number: int, rate: Fraction, poll: Poll = patience
     ) -> av.VideoFrame:
         """The frame of some bands, to be shown at `number / rate`.
 

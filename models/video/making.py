@@ -100,10 +100,9 @@ class Maker:
         resumed_at = reel.frames_closed
         provenance = provenance_of(request, generator.name, seed)
         shelf = Shelf(self._setup.store, run, provenance.model_copy(update={"model": plan.model}))
-        stream = Stream(reel, shelf, request)
-        for number in range(reel.closed):
-            stream.add(number)
-        for number in reel.shoot(_source(request, take, framed, run)):
+        stream = Stream(reel, shelf, request.codec)
+        stream.catch_up()
+        for number in reel.shoot(_source(request, take, framed, run), run.check):
             stream.add(number)
             watch.laps.setdefault("first_segment", round(watch.elapsed_s, 3))
         watch.lap("frames")

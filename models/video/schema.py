@@ -31,6 +31,8 @@ from models.video.photos import Photos
 MIN_SIDE_PX: Final = 64
 MAX_SIDE_PX: Final = 8192
 MAX_PIXELS: Final = 8192 * 4320
+MAX_VP9_PIXELS: Final = 5120 * 2880
+"""Its encoder takes 2.4 GB at 8K, several times what the others take."""
 MAX_FRAMES: Final = 3600
 DEFAULT_FPS: Final = 24.0
 DEFAULT_DURATION_S: Final = 3.0
@@ -92,11 +94,23 @@ class VideoRequest(Value):
         "auto", description="render smaller and enlarge: only where needed, never, or by a factor"
     )
 
+    proxy: Literal["auto", "always", "never"] = Field(
+        "auto", description="a small film first: where the whole takes long, always, never"
+    )
+    parallel: int | None = Field(
+        None,
+        ge=1,
+        le=16,
+        description="replicas that film it at once, at most; as many as there are",
+    )
+
     @model_validator(mode="after")
     def _fits_together(self) -> Self:
         self._engine_knows_the_fields()
         if self.width * self.height > MAX_PIXELS:
             raise ValueError(f"a frame may have {MAX_PIXELS:,} pixels, 8K")
+        if self.codec == "vp9" and self.width * self.height > MAX_VP9_PIXELS:
+            raise ValueError("vp9 goes up to 5120 x 2880: beyond, ask for av1, hevc or h264")
         if self.container is not None and self.container not in CONTAINERS[self.codec]:
             raise ValueError(f"{self.codec} lies in {' or '.join(CONTAINERS[self.codec])}")
         if self.hdr == "hdr10" and self.codec not in HDR_CODECS:
@@ -140,6 +154,8 @@ class VideoRequest(Value):
             raise ValueError(f"engine {engine} films no scene: leave out style")
         if self.output != "rgb" or self.hdr != "none":
             raise ValueError(f"engine {engine} knows neither depth, alpha nor scene-linear light")
+        if self.proxy == "always":
+            raise ValueError(f"engine {engine} makes all pictures at once: there is no proxy")
         if engine == "runway" and (self.negative_prompt or self.steps or self.guidance is not None):
             raise ValueError("negative_prompt, steps and guidance need engine diffusion")
 
@@ -220,6 +236,7 @@ class Estimate(Value):
     )
     time_s: float | None = Field(description="on this machine, if nothing else runs")
     first_segment_s: float | None = Field(description="until something can be played")
+    proxy_s: float | None = Field(None, description="seconds of one core for the small film first")
     disk_bytes: int = Field(description="while it is made")
     cost_usd: float | None = Field(0.0, description="paid to others; null where they decide")
 
@@ -253,6 +270,8 @@ class VideoAssets(Value):
     camera_path_nerfstudio: Asset | None = None
     path_chart: Asset | None = Field(None, description="the path from above and from the side")
     original: Asset | None = Field(None, description="the provider's own file, of engine runway")
+    proxy: Asset | None = Field(None, description="the small film that was made first")
+    proxy_playlist: Asset | None = None
 
 
 class Sprites(Value):
@@ -292,6 +311,7 @@ class VideoResult(Value):
     sprites: Sprites
     scene: Scene | None = None
     resumed_at_frame: int = Field(0, description="what an earlier attempt had finished")
+    replicas: int = Field(1, description="that filmed it")
     degraded: tuple[str, ...] = ()
     timings_s: dict[str, float]
 

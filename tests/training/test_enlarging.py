@@ -22,6 +22,7 @@ from models.media.enlarging.strip import LANES, double_rows
 from models.media.enlarging.weights import FILE, FOLDER, net_in, trained
 from models.media.formats import UpscalerName
 from models.media.planes import samples
+from models.media.poll import patience
 from models.media.reel import Reel, Shot
 from models.media.size import Size
 from models.video.enlarging.lessons import Lessons, Pair
@@ -63,7 +64,7 @@ def test_strips_and_columns_meet_without_a_seam() -> None:
     luma = rng.random((2 * STRIP_ROWS + 5, LANES + 9), dtype=np.float32)
     size = Size(2 * luma.shape[1], 2 * luma.shape[0])
     target = np.empty((size.height, size.width), np.uint16)
-    Enlarger(Size(luma.shape[1], luma.shape[0]), size).write(luma, target, 10)
+    Enlarger(Size(luma.shape[1], luma.shape[0]), size).write(luma, target, 10, patience)
 
     assert np.array_equal(target, (whole(net, luma) * 876 + 64.5).astype(np.uint16))
 
@@ -85,7 +86,7 @@ def test_without_a_correction_luma_is_that_of_the_lanczos_filter() -> None:
     plain = net._replace(last=0 * net.last, last_bias=0 * net.last_bias)
     small = in_bytes(0.25 + 0.5 * halved(pattern("figures")))  # nothing overshoots white
     target = np.empty((128, 128), np.uint16)
-    Enlarger(Size(64, 64), Size(128, 128), plain).write(small, target, 10)
+    Enlarger(Size(64, 64), Size(128, 128), plain).write(small, target, 10, patience)
     filtered = frame_luma(small, Size(128, 128), "lanczos") * 876 + 64
 
     assert np.abs(target - filtered).max() <= 2  # codes of 1023

@@ -13,6 +13,7 @@ from models.media.enlarging.arrays import Floats, Net
 from models.media.enlarging.strip import double_rows
 from models.media.enlarging.weights import trained
 from models.media.planes import samples
+from models.media.poll import Poll
 from models.media.size import Size, doublings
 
 STRIP_ROWS: Final = 32
@@ -20,14 +21,8 @@ STRIP_ROWS: Final = 32
 LANCZOS: Final = Interpolation.LANCZOS | Interpolation.ACCURATE_RND | Interpolation.BITEXACT
 
 Plane: TypeAlias = NDArray[np.unsignedinteger[Any]]
-Poll: TypeAlias = Callable[[], None]
-"""Called often; what it raises ends the work."""
 Put: TypeAlias = Callable[[int, Floats], None]
 """Takes the first row of a strip of the large plane, and the strip."""
-
-
-def patience() -> None:
-    """A poll that never ends the work."""
 
 
 class Enlarger:
@@ -48,7 +43,7 @@ class Enlarger:
         self._exact = size == Size(native.width << self._times, native.height << self._times)
         self._to_size = VideoReformatter()
 
-    def write(self, luma: Floats, target: Plane, bits: int, poll: Poll = patience) -> None:
+    def write(self, luma: Floats, target: Plane, bits: int, poll: Poll) -> None:
         """Fill a plane of code values, narrow range.
 
         Args:
