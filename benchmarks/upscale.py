@@ -44,8 +44,8 @@ from models.video.nerf.score import psnr_db, ssim
 Floats = NDArray[np.float32]
 
 SEED = 20260
-SIDE_PX = 512
-SAMPLES = 16
+SIDE_PX = 384
+SAMPLES = 8
 DRAWN = 6
 """Patterns of each kind."""
 HD, UHD, EIGHT_K = Size(1920, 1080), Size(3840, 2160), Size(7680, 4320)

@@ -72,7 +72,7 @@ def test_strips_and_columns_meet_without_a_seam() -> None:
 def test_the_compiled_network_is_the_one_that_was_taught(tmp_path: Path) -> None:
     assert train(tmp_path, plan=TINY) is not None
     taught, net = Doubler(), net_in(tmp_path)
-    taught.load_state_dict(load_file(tmp_path / FILE))
+    taught.load_state_dict(load_file(tmp_path / FILE))  # the correction held back
     luma = pattern("text", 64)
     with torch.inference_mode():
         padded = np.pad(luma, net.margin, mode="edge")
