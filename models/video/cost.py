@@ -40,6 +40,13 @@ FIELD_S_PER_FRAME: Final = 0.5
 WORTH_A_FIT: Final = 0.6
 """A field must be that much cheaper: it shows nothing before it is fitted, and less than the tracer."""
 
+FOLLOW_START_S: Final = 10.0
+"""Compiling kernels, once a machine."""
+FOLLOWED: Final = 1 << 18
+"""Samples of the planes that motion is followed on, at most."""
+FOLLOW_S_PER_SAMPLE: Final = 9e-7
+BETWEEN_S_PER_PIXEL: Final = 9e-8
+
 PROXY_PX: Final = 640
 """Longest side of the small film that is made first."""
 PROXY_FPS: Final = 12
@@ -165,9 +172,19 @@ def _unknown(request: VideoRequest, engine: GeneratorName) -> Estimate:
         compute_s=None,
         time_s=None,
         first_segment_s=None,
+        interpolation_s=round(_between_s(request), 1),
         disk_bytes=round(4 * PRORES_BYTES_PER_PIXEL * request.size.pixels * request.frames),
         cost_usd=None if engine == "runway" else 0.0,
     )
+
+
+def _between_s(request: VideoRequest) -> float:
+    """As if all frames were made between a model's own, at the size of the clip."""
+    if request.fps is None or request.interpolate == "none":
+        return 0.0
+    pixels = request.size.pixels
+    frame_s = FOLLOW_S_PER_SAMPLE * min(pixels, FOLLOWED) + BETWEEN_S_PER_PIXEL * pixels
+    return FOLLOW_START_S + frame_s * request.frames
 
 
 def choose(request: VideoRequest) -> tuple[EngineName, str]:

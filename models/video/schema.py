@@ -43,6 +43,7 @@ GeneratorName: TypeAlias = Literal["diffusion", "runway"]
 """Engines that make up what is seen: they film no scene, and know of no camera."""
 Output: TypeAlias = Literal["rgb", "depth", "alpha"]
 Upscale: TypeAlias = Literal["auto", "none", 2, 4]
+Interpolate: TypeAlias = Literal["auto", "none", "motion"]
 
 
 class VideoRequest(Value):
@@ -92,6 +93,12 @@ class VideoRequest(Value):
     )
     upscale: Upscale = Field(
         "auto", description="render smaller and enlarge: only where needed, never, or by a factor"
+    )
+    interpolate: Interpolate = Field(
+        "auto",
+        description="of engine diffusion or runway, where fps is not the model's: motion makes "
+        "pictures between the model's own, none shows those longer; auto is motion, and says nothing "
+        "of engines that render every frame",
     )
 
     proxy: Literal["auto", "always", "never"] = Field(
@@ -162,7 +169,8 @@ class VideoRequest(Value):
     def _generated_fields(self) -> list[str]:
         """Fields that were given and mean nothing to an engine that films scenes."""
         names = ("model", "image", "negative_prompt", "steps", "guidance")
-        return [name for name in names if getattr(self, name) not in (None, "")]
+        given = [name for name in names if getattr(self, name) not in (None, "")]
+        return given + (["interpolate"] if self.interpolate == "motion" else [])
 
     def _stereo_is_possible(self, camera: CameraPath | Preset) -> None:
         if camera.projection != "perspective":
@@ -234,6 +242,11 @@ class Estimate(Value):
     compute_s: float | None = Field(
         description="seconds of one core; null where a model or a provider decides"
     )
+    interpolation_s: float = Field(
+        0.0,
+        description="seconds of one core, at most, for pictures between a model's own; on top of "
+        "what a model or a provider takes",
+    )
     time_s: float | None = Field(description="on this machine, if nothing else runs")
     first_segment_s: float | None = Field(description="until something can be played")
     proxy_s: float | None = Field(None, description="seconds of one core for the small film first")
@@ -247,6 +260,22 @@ class Enlargement(Value):
     factor: float
     method: UpscalerName = Field(
         "lanczos", description="of luma; colour is always enlarged by lanczos"
+    )
+
+
+class Interpolation(Value):
+    """Pictures made between a model's own by following what moves, both ways."""
+
+    method: Literal["motion"] = "motion"
+    frames: int = Field(description="how many of the clip's were made")
+    cuts: tuple[int, ...] = Field(
+        (),
+        description="pictures of the model that show too little of the one before (another scene, "
+        "a flash): none was made between",
+    )
+    followed: float | None = Field(
+        None,
+        description="mean share of pictures found again in their neighbours; null where all are cuts",
     )
 
 
@@ -305,7 +334,10 @@ class VideoResult(Value):
     held_out_psnr_db: float | None = Field(None, description="on views kept from the fit")
     depth_range_m: tuple[float, float] | None = Field(None, description="white and black of depth")
     native_fps: float | None = Field(
-        None, description="at which a model moves; its frames are shown longer to reach `fps`"
+        None, description="at which a model moves; see `interpolation` for how `fps` was reached"
+    )
+    interpolation: Interpolation | None = Field(
+        None, description="null where every frame is a picture of the model"
     )
     credits: float | None = Field(None, description="charged by the provider")
     sprites: Sprites
