@@ -95,8 +95,8 @@ class Maker:
         run: Run,
     ) -> VideoResult:
         framed = framing(take.native, request.size)
-        shot = Shot(encoder, framed, request.size, request.rate, request.frames)
-        reel = Reel(folder / "reel", replace(shot, upscaler=request.upscaler))
+        wish = request.size, request.rate, request.frames
+        reel = Reel(folder / "reel", Shot(encoder, framed, *wish, upscaler=request.upscaler))
         resumed_at = reel.frames_closed
         provenance = provenance_of(request, generator.name, seed)
         shelf = Shelf(self._setup.store, run, provenance.model_copy(update={"model": plan.model}))

@@ -39,10 +39,7 @@ def double_rows(plane, first, stop, net, out):
             rows = plane[at + margin - 1 : at + margin + 2, column : column + most + 2]
             above, here, below = rows[0:1], rows[1:2], rows[2:3]
             wide = lanes + 2 * (deep + 1)
-            if at <= stop + deep:
-                convolve(
-                    net.first, net.first_bias, wide, above, here, below, rings[0, at % 3], True
-                )
+            convolve(net.first, net.first_bias, wide, above, here, below, rings[0, at % 3], True)
             for k in range(1, deep + 1):
                 row = at - k
                 if row < first - 1 - deep + k:
