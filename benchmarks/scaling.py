@@ -1,9 +1,9 @@
 """GPU hours and missed promises beside Serve's own policy, on a production trace.
 
 Both policies are tuned on the first half of the trace and compared on the second, with the same
-routing, at three loads and two start-up times. A request goes where its base model is and waits up to
-15 s for it if all who have it are busy; Serve's policy is also tried with requests that do not wait, and
-gets the better. Serve's policy is tuned by a grid over its target and its delays to the fewest GPU
+routing, at three loads and two start-up times. A request goes where its base model is; with
+`--patience-s` it waits so long for it if all who have it are busy (Serve's policy is then also tried
+with requests that do not wait, and gets the better). Serve's policy is tuned by a grid over its target and its delays to the fewest GPU
 hours that keep 93 % of the promises (latency at most twice the request's own work and 10 s), or to the
 most promises where that is out of reach. Ours keeps a budget of changes of the fleet by itself and is
 tuned over its headroom and two shapes (slack, holding time, trust in a rise): to the fewest GPU hours
@@ -26,7 +26,7 @@ import numpy as np
 
 from benchmarks.clairvoyant import Clairvoyant, future_load
 from benchmarks.machine import report
-from graphs.commands.simulate import PATIENCE_S, deciding, read_folder, serve_default
+from graphs.commands.simulate import deciding, read_folder, serve_default
 from models.scaling.loads import LoadTimes
 from models.scaling.policies import Deciding
 from models.scaling.simulate import Outcome, Policy, World, simulate
@@ -37,7 +37,6 @@ WANTED = 0.93
 CELLS = tuple(product((2, 8, 24), (60.0, 180.0)))
 TARGETS = (1.0, 0.7, 0.5, 0.4, 0.3)
 DELAYS = ((30.0, 600.0), (10.0, 300.0))
-PATIENCES_S = (PATIENCE_S, 0.0)
 HEADROOMS = (-0.75, -0.5, -0.25, 0.0, 0.25, 0.5, 1.0, 1.5, 2.0, 3.0, 4.0, 6.0, 8.0)
 STEP = 0.05  # of the headroom, between them
 SHAPES = ((0.3, 30.0, 0.0), (0.5, 300.0, 0.5))  # slack, holding time, trend
@@ -57,35 +56,36 @@ class Cell:
     startup_s: float
     trace: Trace
     times: LoadTimes
+    patience_s: float = 0.0
 
     @property
     def max_replicas(self) -> int:
         """As many as never bind but in the worst hour."""
         return max(64, 160 * self.load // 24)
 
-    def first(self, policy: Policy, patience_s: float = PATIENCE_S) -> Outcome:
+    def first(self, policy: Policy, patience_s: float | None = None) -> Outcome:
         """Outcome on the half for tuning."""
         return self._run(self.trace.between(0, HALF_S), policy, patience_s)
 
-    def second(self, policy: Policy, patience_s: float = PATIENCE_S) -> Outcome:
+    def second(self, policy: Policy, patience_s: float | None = None) -> Outcome:
         """Outcome on the half for the report."""
         return self._run(self._second, policy, patience_s)
 
     def foreseen(self, headroom: float) -> Outcome:
         """Outcome on the half for the report of a policy that knows it."""
-        return self._run(self._second, Clairvoyant(future_load(self._second), headroom), PATIENCE_S)
+        return self._run(self._second, Clairvoyant(future_load(self._second), headroom), None)
 
     @property
     def _second(self) -> Trace:
         return self.trace.between(HALF_S, 2 * HALF_S + DAY_S)
 
-    def _run(self, trace: Trace, policy: Policy, patience_s: float) -> Outcome:
+    def _run(self, trace: Trace, policy: Policy, patience_s: float | None) -> Outcome:
         world = World(
             self.times,
             startup_s=self.startup_s,
             max_replicas=self.max_replicas,
             loads_ahead=isinstance(policy, Deciding | Clairvoyant),
-            patience_s=patience_s,
+            patience_s=self.patience_s if patience_s is None else patience_s,
         )
         return simulate(trace, policy, world)
 
@@ -96,7 +96,7 @@ class Serve:
 
     target: float
     delays: tuple[float, float]
-    patience_s: float = PATIENCE_S
+    patience_s: float
 
     def policy(self, cell: Cell) -> Policy:
         """The policy."""
@@ -138,6 +138,7 @@ def main() -> None:
     parser.add_argument("--quick", action="store_true", help="load 8 and start-up 60 s alone")
     parser.add_argument("--load", type=int, help="this load alone")
     parser.add_argument("--startup-s", type=float, help="this start-up time alone")
+    parser.add_argument("--patience-s", type=float, default=0.0, help="of the requests")
     options = parser.parse_args()
     started = time.monotonic()
     found: dict[str, float] = {}
@@ -146,7 +147,7 @@ def main() -> None:
             continue
         rng = np.random.default_rng(0)
         trace, times = read_folder(options.path, load, rng)
-        cell = compare(Cell(load, startup_s, trace, times))
+        cell = compare(Cell(load, startup_s, trace, times, options.patience_s))
         found |= {f"load_{load}_startup_{startup_s:.0f}_{key}": v for key, v in cell.items()}
         print(load, startup_s, cell, file=sys.stderr, flush=True)
     worst = {
@@ -163,7 +164,7 @@ def compare(cell: Cell) -> dict[str, float]:
     serve = _tune_serve(cell)
     lean, ample, margin = _tune_ours(cell, cell.first(serve.policy(cell), serve.patience_s))
     tuned = cell.second(serve.policy(cell), serve.patience_s)
-    default = cell.second(Serve(2.0, DELAYS[0]).policy(cell))
+    default = cell.second(Serve(2.0, DELAYS[0], cell.patience_s).policy(cell))
     ours = cell.second(lean.policy(cell))
     richer = cell.second(ample.policy(cell))
     foreseen = [cell.foreseen(headroom) for headroom in FORESEEN]
@@ -200,7 +201,9 @@ def compare(cell: Cell) -> dict[str, float]:
 def _tune_serve(cell: Cell) -> Serve:
     tried = {
         serve: cell.first(serve.policy(cell), serve.patience_s)
-        for serve in (Serve(*terms) for terms in product(TARGETS, DELAYS, PATIENCES_S))
+        for serve in (
+            Serve(*terms) for terms in product(TARGETS, DELAYS, sorted({cell.patience_s, 0.0}))
+        )
     }
     keeping = [serve for serve, seen in tried.items() if 1 - seen.missed >= WANTED]
     if keeping:

@@ -25,7 +25,6 @@ LATENCIES_FILE = "latency_percentiles.json"
 START = datetime(2024, 11, 19, tzinfo=UTC)  # before it the file is thin
 HEADROOM, SLACK, HOLD_S, DRAIN_S, SPARE_S, TREND = 0.5, 0.4, 30.0, 40.0, 2400.0, 0.5
 CHANGES_PER_HOUR = 5.5
-PATIENCE_S = 15.0  # for a replica that has the base model: the router's, whoever decides
 
 
 def add_parser(subcommands: Subcommands) -> None:
@@ -59,7 +58,6 @@ def run(options: argparse.Namespace) -> int:
             startup_s=options.startup_s,
             max_replicas=options.max_replicas,
             loads_ahead=ahead,
-            patience_s=PATIENCE_S,
         )
         started = time.perf_counter()
         outcome = simulate(trace, policy, world)
