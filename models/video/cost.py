@@ -33,6 +33,11 @@ FIT_S: Final = 35.0
 FIELD_S_PER_PIXEL: Final = 1.45e-7
 FIELD_S_PER_FRAME: Final = 0.5
 
+LAYERS_S: Final = 2.0
+LAYERS_S_PER_PIXEL: Final = 1e-6
+"""Of taking a picture apart."""
+LAYERS_FRAME_S_PER_PIXEL: Final = 1.8e-7
+
 WORTH_A_FIT: Final = 0.6
 """A field must be that much cheaper: it shows nothing before it is fitted, and less than the tracer."""
 
@@ -48,7 +53,7 @@ def native_size(request: VideoRequest, engine: EngineName) -> Size:
     size = request.size
     if request.upscale in (2, 4):
         return _divided(size, int(request.upscale))
-    if engine == "nerf" or size.pixels <= TRACED_PIXELS:
+    if engine != "path-trace" or size.pixels <= TRACED_PIXELS:
         return size
     if request.upscale == "none":
         raise TooLarge(
@@ -109,6 +114,8 @@ def _unknown(request: VideoRequest, engine: GeneratorName) -> Estimate:
 
 def choose(request: VideoRequest) -> tuple[EngineName, str]:
     """The engine and the reason for it."""
+    if request.picture is not None:
+        return "layers", "a picture with depth is filmed in layers"
     if request.engine in ("nerf", "path-trace"):
         return request.engine, "as asked"
     if request.photos is not None:
@@ -129,6 +136,9 @@ def choose(request: VideoRequest) -> tuple[EngineName, str]:
 def costs(request: VideoRequest, engine: EngineName, native: Size) -> tuple[float, float]:
     """Seconds of one core: once, and for each frame."""
     blur = BLUR_SAMPLES if getattr(request.camera, "shutter_deg", 0) else 1
+    if engine == "layers":
+        eyes_s = LAYERS_FRAME_S_PER_PIXEL * native.pixels
+        return LAYERS_S + LAYERS_S_PER_PIXEL * native.pixels, blur * eyes_s
     if engine == "path-trace":
         return START_S, blur * trace_s(native, request.quality)
     views_s = VIEW_COUNT * trace_s(Size(VIEW_PX, VIEW_PX), "draft") if not request.photos else 0

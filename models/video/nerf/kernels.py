@@ -13,7 +13,10 @@ import numba
 
 from models.video.nerf.arrays import Kernel
 
-SOURCES = ("arrays", "optics", "march", "learn", "plain", "swift", "lanes", "over", "carve")
+SOURCES = (
+    "nerf/arrays", "nerf/optics", "nerf/march", "nerf/learn", "nerf/plain", "nerf/swift",
+    "nerf/lanes", "nerf/over", "nerf/carve", "layers/arrays", "layers/draw", "layers/peel",
+)  # fmt: skip
 
 config: Any = numba.config
 """numba's settings, whose names it makes up at run time."""
@@ -42,7 +45,7 @@ def kernel(function: Callable[..., object]) -> Kernel:
 @cache
 def _folder() -> str:
     here = Path(__file__).parent
-    sources = b"".join((here / f"{name}.py").read_bytes() for name in SOURCES)
+    sources = b"".join((here.parent / f"{name}.py").read_bytes() for name in SOURCES)
     digest = hashlib.sha256(sources + numba.__version__.encode()).hexdigest()[:16]
     # Kept code is trusted, so it is kept where nobody else can put any.
     homes = (here / "__pycache__", Path.home() / ".cache" / "orrery")
