@@ -206,7 +206,6 @@ def picture_place(
     half, shorter = math.tan(math.radians(asked.fov_deg / 2)), min(width, height)
     tangents = (half * width / shorter, half * height / shorter)
     nearness, source, lacking = _nearness(asked, own, picture, tangents, store, estimator, run)
-    _check_proportions(picture, nearness)
     shown_y = min(tangents[1], tangents[0] * frame.height / frame.width) * ROOM
     scale = min(
         1.0,
@@ -250,6 +249,7 @@ def _nearness(
     """1 / distance along the axis as the depth has it, where it is from, what was assumed."""
     if asked.depth is not None:
         nearness, lacking = _given(asked.depth, tangents, run.owner, store)
+        _check_proportions(picture, nearness)
         return nearness, "given", lacking
     if own is not None:
         return own.nearness(tangents), "own", ()

@@ -120,6 +120,27 @@ def draw(stack, sight, rows, first, colour, nearness, made):
                 corner(stack, n, i, j, 1, d, c, b, first, colour, nearness, made)
     if torn > 0:
         fringe(stack, sight, rows, first, colour, nearness, made)
+    stretch(nearness, colour)
+
+
+@piece
+def stretch(nearness, colour):
+    """Let the ends of what a row shows go on where nothing is; within a row, so that bands join."""
+    high, wide = nearness.shape
+    for i in range(high):
+        last = -1
+        for j in range(wide):
+            if nearness[i, j] < f32(0):
+                continue
+            for k in range(last + 1, j):
+                known = last if last >= 0 and k - last < j - k else j
+                for a in range(3):
+                    colour[i, k, a] = colour[i, known, a]
+            last = j
+        if last >= 0:
+            for k in range(last + 1, wide):
+                for a in range(3):
+                    colour[i, k, a] = colour[i, last, a]
 
 
 @piece
