@@ -23,7 +23,7 @@ from models.video.flight import Moment
 from models.video.layers.depth_files import EXR_MAGIC, Metres, levels_of_png, read_exr, shown
 from models.video.layers.reach import LIMIT, Reach, Scout, within_reach
 from models.video.layers.sight import Onlooker
-from models.video.layers.stack import stack_of
+from models.video.layers.stack import quantile, stack_of
 from models.video.nerf.arrays import Bytes
 from models.video.path import CameraPath, Preset
 from models.video.picture import MAX_METRES, NO_DEPTH, DeepPicture, Depth, Layered
@@ -85,7 +85,7 @@ class PicturePlace(Place):
         if kept.exists():
             return Reach.model_validate_json(kept.read_bytes()).path
         scout = Scout(self.colour, self.nearness, self.tangents, self.pose, self.frame, self.check)
-        nearest_m = 1 / max(float(np.quantile(self.nearness, 0.995)), 1e-9)
+        nearest_m = 1 / max(quantile(self.nearness, 0.995), 1e-9)
         reach = within_reach(path, self.subject, scout, nearest_m)
         write_atomically(kept, reach.model_dump_json().encode())
         return reach.path
@@ -104,8 +104,7 @@ class PicturePlace(Place):
     @cached_property
     def onlooker(self) -> Onlooker:
         """Draws frames."""
-        self.check()
-        return Onlooker(stack_of(self.colour, self.nearness, self.tangents), self.pose)
+        return Onlooker(stack_of(self.colour, self.nearness, self.tangents, self.check), self.pose)
 
     @property
     def pose(self) -> Array:
@@ -120,13 +119,13 @@ class PicturePlace(Place):
     def layered(self) -> Layered:
         """See `Place`."""
         height, width = self.nearness.shape
-        near, far = np.quantile(self.nearness, (0.995, 0.005))
-        far_m = min(1 / max(float(far), 1 / MAX_METRES), MAX_METRES)
+        near, far = (quantile(self.nearness, share) for share in (0.995, 0.005))
+        far_m = min(1 / max(far, 1 / MAX_METRES), MAX_METRES)
         return Layered(
             layers=len(self.onlooker.stack.nearness),
             resolution=(width, height),
             depth=self.depth,
-            distances_m=(round(1 / max(float(near), 1e-9), 4), round(far_m, 4)),
+            distances_m=(round(1 / max(near, 1e-9), 4), round(far_m, 4)),
             motion=self.reach.motion,
             disoccluded=self.reach.disoccluded,
         )

@@ -88,35 +88,31 @@ def widen(nearness, jump, out):
 
 
 @kernel
-def square_up(nearness, there, jump, out):
-    """Kinds of squares `out (H - 1, W - 1)` between points `there (H, W)`."""
+def square_up(nearness, jump, out):
+    """Kinds of squares `out (H - 1, W - 1)` between points; negative ones are not there."""
     height, width = nearness.shape
     for i in range(height - 1):
         for j in range(width - 1):
             a, b = nearness[i, j], nearness[i, j + 1]
             c, d = nearness[i + 1, j], nearness[i + 1, j + 1]
             out[i, j] = 0
-            if there[i, j] and there[i, j + 1] and there[i + 1, j] and there[i + 1, j + 1]:
-                apart = max(max(a, b), max(c, d)) - min(min(a, b), min(c, d))
-                out[i, j] = TORN if apart > jump else WHOLE
+            low = min(min(a, b), min(c, d))
+            if low >= f32(0):
+                out[i, j] = TORN if max(max(a, b), max(c, d)) - low > jump else WHOLE
 
 
 @kernel
-def uncover(nearness, there, jump, reach, origin, hidden):
+def uncover(nearness, jump, reach, origin):
     """What lies within `reach` points behind the edges of a surface.
 
     From every edge its far side goes on behind the near one, breadth first.
 
     Args:
-        nearness: `(H, W)`.
-        there: `(H, W)` where the surface is.
+        nearness: `(H, W)`, negative where the surface is not.
         jump: As in `Stack`.
         reach: Points.
-        origin: `(H, W)` out: flat place of the point of the edge's far side that goes on here.
-        hidden: `(H, W)` out: 1 where something lies behind.
-
-    Returns:
-        Flat places of the hidden points, in the order in which they were reached.
+        origin: `(H, W)` in, -1; out: flat place of the point of the edge's far side that goes on
+            here, behind what is seen.
     """
     height, width = nearness.shape
     queue = np.empty(height * width, np.int32)
@@ -124,15 +120,14 @@ def uncover(nearness, there, jump, reach, origin, hidden):
     count = 0
     for i in range(height):
         for j in range(width):
-            if not there[i, j]:
+            if nearness[i, j] < f32(0):
                 continue
             least, place = nearness[i, j] - jump, -1
             for y in range(max(i - 1, 0), min(i + 2, height)):
                 for x in range(max(j - 1, 0), min(j + 2, width)):
-                    if there[y, x] and nearness[y, x] < least:
+                    if f32(0) <= nearness[y, x] < least:
                         least, place = nearness[y, x], y * width + x
             if place >= 0:
-                hidden[i, j] = 1
                 origin[i, j] = place
                 queue[count] = i * width + j
                 count += 1
@@ -147,19 +142,17 @@ def uncover(nearness, there, jump, reach, origin, hidden):
         for k in range(4):
             y = i + (1 if k == 0 else -1 if k == 1 else 0)
             x = j + (1 if k == 2 else -1 if k == 3 else 0)
-            if y < 0 or x < 0 or y >= height or x >= width or not there[y, x] or hidden[y, x]:
+            if y < 0 or x < 0 or y >= height or x >= width or origin[y, x] >= 0:
                 continue
             if nearness[y, x] > behind + jump:
-                hidden[y, x] = 1
                 origin[y, x] = source
                 steps[y, x] = steps[i, j] + 1
                 queue[count] = y * width + x
                 count += 1
-    return queue[:count].copy()
 
 
 @kernel
-def settle(nearness, colour, places, hidden, jump, sweeps, values):
+def settle(nearness, colour, places, number, jump, sweeps, values):
     """Make what is hidden as smooth as a membrane that hangs from what is seen beside it.
 
     In 1 / distance such a membrane goes on as a plane does.
@@ -167,20 +160,20 @@ def settle(nearness, colour, places, hidden, jump, sweeps, values):
     Args:
         nearness: `(H, W)` of what is seen.
         colour: `(H, W, 3)` of it.
-        places: Flat places of hidden points.
-        hidden: `(H, W)` 1 at the places.
+        places: `(P,)` flat places of hidden points, rising.
+        number: `(H, W)` of each hidden point in `places`, else -1.
         jump: As in `Stack`.
-        sweeps: How often all are visited: successive over-relaxation of Laplace's equation, free
-            where a membrane ends without anything seen.
-        values: `(H, W, 4)` nearness and colour; in, a first guess at the places; out.
+        sweeps: How often all are visited there and back: successive over-relaxation of Laplace's
+            equation, free where a membrane ends without anything seen.
+        values: `(P, 4)` nearness and colour; in, a first guess; out.
     """
     height, width = nearness.shape
     total = np.empty(4, np.float32)
-    for sweep in range(sweeps):
-        for n in range(len(places)):
-            place = places[n] if sweep % 2 == 0 else places[len(places) - 1 - n]
-            i, j = place // width, place % width
-            here = values[i, j, 0]
+    for sweep in range(2 * sweeps):
+        for m in range(len(places)):
+            n = m if sweep % 2 == 0 else len(places) - 1 - m
+            i, j = places[n] // width, places[n] % width
+            here = values[n, 0]
             count = 0
             total[:] = f32(0)
             for k in range(4):
@@ -188,6 +181,7 @@ def settle(nearness, colour, places, hidden, jump, sweeps, values):
                 x = j + (1 if k == 2 else -1 if k == 3 else 0)
                 if y < 0 or x < 0 or y >= height or x >= width:
                     continue
+                other = number[y, x]
                 if (
                     nearness[y, x] < nearness[i, j] - jump
                     and abs(nearness[y, x] - here) <= SHEET * jump
@@ -196,11 +190,11 @@ def settle(nearness, colour, places, hidden, jump, sweeps, values):
                     total[0] += nearness[y, x]
                     for c in range(3):
                         total[c + 1] += f32(colour[y, x, c])
-                elif hidden[y, x] and abs(values[y, x, 0] - here) <= SHEET * jump:
+                elif other >= 0 and abs(values[other, 0] - here) <= SHEET * jump:
                     count += 1
                     for c in range(4):
-                        total[c] += values[y, x, c]
+                        total[c] += values[other, c]
             if count > 0:
                 part = f32(1) / f32(count)
                 for c in range(4):
-                    values[i, j, c] += RELAXATION * (total[c] * part - values[i, j, c])
+                    values[n, c] += RELAXATION * (total[c] * part - values[n, c])
