@@ -20,15 +20,19 @@ from deployments.gpu_metrics import measure_gpus
 from deployments.logs import join_serve_log
 from deployments.node_address import bind_to_node_address
 from deployments.node_metrics import measure_node, name_as_number
+from deployments.peers import ServePeers, peers_in
 from deployments.signs import Sign, Signs
 from deployments.work import Work, kinds_as_numbers
-from models.core.capability import Capability, ModelCard, Run, Setup
+from models.core.capability import ALONE, Capability, ModelCard, Peers, Run, Setup
 from models.core.device import cap_memory, choose_device
-from models.core.errors import Cancelled, CapabilityError
+from models.core.errors import Cancelled, CapabilityError, CapacityExceeded
 from models.core.stores import open_store
 
 HOMES = 32
 """Things that a replica is known to have in memory; as many as adapters are kept there."""
+HANDED_BACK_S = 3.0
+"""A replica that leads others in a long run gives back what it has not begun within this time."""
+AGAIN_S = 0.5
 
 logger = logging.getLogger(__name__)
 
@@ -93,6 +97,7 @@ class Replica:
         # Where one thread runs it, built in that thread: some renderers keep state per thread.
         self._capability: Capability[Any, BaseModel] = self._worker.submit(self._build).result()
         self._running = 0
+        self._others: ServePeers | None = None
         self._work = Work()
         # Libraries and weights stay: looking through them again would halt requests for nothing.
         gc.collect()
@@ -136,7 +141,8 @@ class Replica:
         """Answer one request; an expected error is a value, since Serve logs raised ones."""
         await self._settle()
         left = threading.Event()
-        return await self._work_on(request, Run(owner, request_id, left.is_set), left)
+        run = Run(owner, request_id, left.is_set, peers=self._peers())
+        return await self._work_on(request, run, left)
 
     async def follow(
         self, request: BaseModel, owner: str, request_id: str
@@ -144,7 +150,9 @@ class Replica:
         """Like `run`, but with signs of life before the answer, which comes last."""
         await self._settle()
         left, signs = threading.Event(), Signs()
-        run = Run(owner, request_id, left.is_set, signs.progress, signs.preview)
+        run = Run(
+            owner, request_id, left.is_set, signs.progress, signs.preview, peers=self._peers()
+        )
         work = asyncio.ensure_future(self._work_on(request, run, left))
         try:
             async for sign in signs.until(work):
@@ -160,11 +168,7 @@ class Replica:
         started = time.monotonic()
         outcome: BaseModel | CapabilityError
         try:
-            loop = asyncio.get_running_loop()
-            context = contextvars.copy_context()  # the request's id, for the log
-            outcome = await loop.run_in_executor(
-                self._worker, context.run, self._answer, request, run
-            )
+            outcome = await self._answered(request, run, left)
         except asyncio.CancelledError:
             logger.info("run cancelled", extra={"capability": self._spec.name})
             raise
@@ -177,7 +181,37 @@ class Replica:
         logger.info("run finished", extra=extra)
         return outcome
 
-    def _answer(self, request: BaseModel, run: Run) -> BaseModel | CapabilityError:
+    async def _answered(
+        self, request: BaseModel, run: Run, left: threading.Event
+    ) -> BaseModel | CapabilityError:
+        begun = threading.Event()
+        context = contextvars.copy_context()  # the request's id, for the log
+        work = asyncio.get_running_loop().run_in_executor(
+            self._worker, context.run, self._answer, request, run, begun
+        )
+        while not (await asyncio.wait({work}, timeout=HANDED_BACK_S))[0]:
+            if begun.is_set():
+                break
+            if self._others is not None and self._others.asked:
+                left.set()
+                return CapacityExceeded(
+                    "this replica leads others in a long run; another may be free", AGAIN_S
+                )
+        return await work
+
+    def _peers(self) -> Peers:
+        most = peers_in(serve.get_replica_context())
+        if most == 0:
+            return ALONE
+        if self._others is None:
+            self._others = ServePeers(self._spec.name)
+        self._others.most = most
+        return self._others
+
+    def _answer(
+        self, request: BaseModel, run: Run, begun: threading.Event
+    ) -> BaseModel | CapabilityError:
+        begun.set()
         if run.cancelled():
             return Cancelled("the caller left before the work began")
         with self._work.piece(getattr(request, "work_class", type(request).__name__)):

@@ -3,12 +3,12 @@
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Protocol, TypeVar
+from typing import Final, Protocol, TypeVar
 
 from pydantic import BaseModel, JsonValue, SecretStr
 
 from models.core.artifacts import ArtifactStore
-from models.core.errors import Cancelled
+from models.core.errors import Cancelled, UpstreamUnavailable
 from models.core.value import Value as Value
 
 LOCAL_OWNER = "local"
@@ -27,6 +27,43 @@ def _silent(_fraction: float, _stage: str) -> None:
 
 def _unseen(_content: bytes, _media_type: str) -> None:
     return None
+
+
+class Peers(Protocol):
+    """Other replicas of a capability; they take parts of a run when nothing else is before it.
+
+    Attributes:
+        most: How many could be at work at once, those that could be started included; 0 where the
+            run is alone, and nothing can be asked.
+    """
+
+    most: int
+
+    def ask(self, request: BaseModel, run: "Run") -> BaseModel:
+        """What a peer's `run` answers; blocks. The first progress means that it has begun.
+
+        Raises:
+            Cancelled: The run was; the peer stops as well.
+            CapacityExceeded: None was free for a while.
+            UpstreamUnavailable: The peer died, or failed.
+            CapabilityError: As the peer ended.
+        """
+        ...
+
+
+class Alone:
+    """`Peers` where there are none."""
+
+    most = 0
+
+    def ask(self, request: BaseModel, run: "Run") -> BaseModel:
+        """See `Peers`."""
+        raise UpstreamUnavailable(
+            f"there is no other replica to ask for a {type(request).__name__}"
+        )
+
+
+ALONE: Final = Alone()
 
 
 class ModelCard(Value):
@@ -51,6 +88,7 @@ class Run:
         cancelled: True once nobody waits for the answer; cheap, may be polled often.
         progress: Takes a fraction 0-1 and the name of the stage.
         preview: Takes an unfinished result as a small file, and its media type.
+        peers: Replicas that may take parts of it.
     """
 
     owner: str = LOCAL_OWNER
@@ -58,6 +96,7 @@ class Run:
     cancelled: Callable[[], bool] = field(default=_never, repr=False)
     progress: Callable[[float, str], None] = field(default=_silent, repr=False)
     preview: Callable[[bytes, str], None] = field(default=_unseen, repr=False)
+    peers: Peers = field(default=ALONE, repr=False)
 
     def check(self) -> None:
         """Stop here if nobody waits for the answer.

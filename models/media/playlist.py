@@ -5,6 +5,10 @@ from fractions import Fraction
 from math import ceil
 
 MEDIA_TYPE = "application/vnd.apple.mpegurl"
+HEAD = "#EXTM3U"
+NOTE = "# orrery "
+PROXY = "proxy"
+"""The note of a small film's playlist, and in that of the whole before the address of it."""
 
 
 def playlist(
@@ -19,7 +23,7 @@ def playlist(
         ended: Whether nothing will be added.
     """
     lines = [
-        "#EXTM3U",
+        HEAD,
         "#EXT-X-VERSION:7",
         f"#EXT-X-TARGETDURATION:{max(1, ceil(longest_s))}",
         "#EXT-X-MEDIA-SEQUENCE:0",
@@ -32,3 +36,14 @@ def playlist(
     if ended:
         lines.append("#EXT-X-ENDLIST")
     return "\n".join(lines) + "\n"
+
+
+def noted(text: str, note: str) -> str:
+    """A playlist with a note, which players take for a comment."""
+    return text.replace(HEAD, f"{HEAD}\n{NOTE}{note}", 1) if note else text
+
+
+def note_in(text: str) -> str:
+    """The note of a playlist; empty where there is none."""
+    second = text.split("\n", 2)[1] if text.startswith(HEAD + "\n") else ""
+    return second.removeprefix(NOTE) if second.startswith(NOTE) else ""

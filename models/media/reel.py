@@ -83,12 +83,22 @@ class Reel:
         return self._folder / f"{number:05d}.m4s"
 
     @property
+    def segments(self) -> int:
+        """How many the whole has."""
+        return len(self._cuts) - 1
+
+    def span(self, number: int) -> range:
+        """The frames of a segment."""
+        return range(self._cuts[number], self._cuts[number + 1])
+
+    def is_closed(self, number: int) -> bool:
+        """Whether a segment is whole, whatever is missing before it."""
+        return self.segment(number).exists() and self.init.exists()
+
+    @property
     def closed(self) -> int:
-        """Segments that are whole."""
-        count = 0
-        while count < len(self._cuts) - 1 and self.segment(count).exists():
-            count += 1
-        return count if self.init.exists() else 0
+        """Segments that are whole, up to the first that is not."""
+        return next((n for n in range(self.segments) if not self.is_closed(n)), self.segments)
 
     @property
     def frames_closed(self) -> int:
@@ -105,15 +115,28 @@ class Reel:
         Raises:
             StorageFull: The disk is full; what was closed stays.
         """
-        for number in range(self.closed, len(self._cuts) - 1):
-            span = range(self._cuts[number], self._cuts[number + 1])
-            shot, frames = self._shot, self._frames(source, span)
-            made = encode_segment(shot.encoder, shot.size, shot.rate, span, frames)
-            with full_disk_is_named(FULL):
-                if not self.init.exists():
-                    write_atomically(self.init, made.init)
-                write_atomically(self.segment(number), made.media)
+        for number in range(self.closed, self.segments):
+            self.film(number, source)
             yield number
+
+    def film(self, number: int, source: Source) -> None:
+        """Film one segment, which needs no other, unless it is closed; see `shoot`."""
+        if self.is_closed(number):
+            return
+        shot, span = self._shot, self.span(number)
+        made = encode_segment(shot.encoder, shot.size, shot.rate, span, self._frames(source, span))
+        self.close(number, made.init, made.media)
+
+    def close(self, number: int, init: bytes, media: bytes) -> None:
+        """Keep a segment that was filmed, here or elsewhere.
+
+        Raises:
+            StorageFull: The disk is full.
+        """
+        with full_disk_is_named(FULL):
+            if not self.init.exists():
+                write_atomically(self.init, init)
+            write_atomically(self.segment(number), media)
 
     def _frames(self, source: Source, span: range) -> Iterator[av.VideoFrame]:
         for frame in span:
@@ -127,7 +150,7 @@ class Reel:
         """The playlist of the segments that lie at these places."""
         longest = Fraction(max(1, round(self._shot.rate))) / self._shot.rate
         parts = [(place, self.seconds(number)) for number, place in enumerate(places)]
-        return playlist(init, parts, longest, ended=len(places) == len(self._cuts) - 1)
+        return playlist(init, parts, longest, ended=len(places) == self.segments)
 
     def chunks(self) -> Iterator[bytes]:
         """The closed segments as one fragmented file."""

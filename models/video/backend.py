@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Protocol
 
 import numpy as np
@@ -42,12 +43,15 @@ class Footage(Protocol):
         views: What a field was fitted to.
         held_out_psnr_db: On views kept from the fit.
         degraded: What was lacking, and what that cost.
+        kept: Files of what frames have in common, in a folder of `Place.fields`: where they lie
+            already, nothing needs to be prepared.
     """
 
     linear: bool
     views: Views | None
     held_out_psnr_db: float | None
     degraded: tuple[str, ...]
+    kept: tuple[Path, ...]
 
     def bands(self, moment: Moment, lens: Lens, output: Output, run: Run) -> Iterator[Floats]:
         """A picture as bands `(even, W, 3)` from top to bottom.

@@ -4,6 +4,8 @@ The figures are fits to measurements of this code on one core of an AMD EPYC (20
 """
 
 import os
+from dataclasses import dataclass
+from fractions import Fraction
 from typing import Final
 
 from models.core.errors import TooLarge
@@ -34,12 +36,31 @@ FIELD_S_PER_PIXEL: Final = 1.45e-7
 FIELD_S_PER_FRAME: Final = 0.5
 
 LAYERS_S: Final = 2.0
-LAYERS_S_PER_PIXEL: Final = 1e-6
+LAYERS_S_PER_POINT: Final = 6e-7
 """Of taking a picture apart."""
-LAYERS_FRAME_S_PER_PIXEL: Final = 1.8e-7
+LAYERS_FRAME_S_PER_POINT: Final = 1.8e-7
+LAYERS_FRAME_S_PER_PIXEL: Final = 4e-8
+LAYERS_POINTS: Final = 8_300_000
+"""Of a picture as it is used: layers of more would take gigabytes."""
 
 WORTH_A_FIT: Final = 0.6
 """A field must be that much cheaper: it shows nothing before it is fitted, and less than the tracer."""
+
+FOLLOW_START_S: Final = 10.0
+"""Compiling kernels, once a machine."""
+FOLLOWED: Final = 1 << 18
+"""Samples of the planes that motion is followed on, at most."""
+FOLLOW_S_PER_SAMPLE: Final = 9e-7
+BETWEEN_S_PER_PIXEL: Final = 9e-8
+
+PROXY_PX: Final = 640
+"""Longest side of the small film that is made first."""
+PROXY_FPS: Final = 12
+LARGE: Final = Size(1920, 1080)
+LONG_S: Final = 600.0
+"""Above that size, or with that much work, a small film is worth its time."""
+PROXY_SHARE: Final = 0.2
+"""Of the work, at most, unless it is asked for."""
 
 MAX_COMPUTE_S: Final = 24 * 3600.0
 
@@ -76,7 +97,9 @@ def estimate(request: VideoRequest) -> Estimate:
     native = native_size(request, engine)
     setup_s, frame_s = costs(request, engine, native)
     encode_s = request.size.pixels * ENCODE_S_PER_PIXEL
-    compute_s = setup_s + request.frames * (frame_s + encode_s)
+    proxy = proxy_of(request)
+    proxy_s = 0.0 if proxy is None else proxy.seconds
+    compute_s = setup_s + proxy_s + frames_s(request)
     if compute_s > MAX_COMPUTE_S:
         raise TooLarge(
             f"this clip takes some {compute_s / 3600:.0f} hours of a core, at most "
@@ -92,9 +115,57 @@ def estimate(request: VideoRequest) -> Estimate:
         native_resolution=(native.width, native.height),
         compute_s=round(compute_s, 1),
         time_s=round(compute_s / cores, 1),
-        first_segment_s=round((setup_s + frame_s + encode_s) / cores, 1),
+        first_segment_s=round(
+            (setup_s + (frame_s + encode_s if proxy is None else proxy_s / proxy.frames)) / cores, 1
+        ),
+        proxy_s=None if proxy is None else round(proxy_s, 1),
         disk_bytes=round(3 * per_pixel * request.size.pixels * request.frames),
     )
+
+
+def frames_s(request: VideoRequest) -> float:
+    """Seconds of one core for the frames of a clip, once they can be filmed."""
+    engine, _ = choose(request)
+    _, frame_s = costs(request, engine, native_size(request, engine))
+    return request.frames * (frame_s + request.size.pixels * ENCODE_S_PER_PIXEL)
+
+
+@dataclass(frozen=True)
+class Proxy:
+    """A small film of the same path.
+
+    Attributes:
+        size: Of its frames.
+        each: It has every so manieth frame of the whole.
+        rate: Of its frames.
+        frames: How many.
+        seconds: Of one core.
+    """
+
+    size: Size
+    each: int
+    rate: Fraction
+    frames: int
+    seconds: float
+
+
+def proxy_of(request: VideoRequest) -> Proxy | None:
+    """The small film that is made before the whole; none where it is not worth its time."""
+    if request.proxy == "never" or request.generator is not None:
+        return None
+    whole_s = frames_s(request)
+    fits = request.size.within(PROXY_PX, PROXY_PX)
+    size = Size(max(4, fits.width // 4 * 4), max(4, fits.height // 4 * 4))  # halves for two eyes
+    each = max(1, round(request.rate / PROXY_FPS))
+    frames = -(-request.frames // each)
+    engine, _ = choose(request)
+    small = request.model_copy(update={"quality": "draft"})
+    _, frame_s = costs(small, engine, size)
+    proxy = Proxy(size, each, request.rate / each, frames, frames * frame_s)
+    is_long = request.size.pixels > LARGE.pixels or whole_s > LONG_S
+    if request.proxy == "always" or (is_long and proxy.seconds <= PROXY_SHARE * whole_s):
+        return proxy
+    return None
 
 
 def _unknown(request: VideoRequest, engine: GeneratorName) -> Estimate:
@@ -107,9 +178,19 @@ def _unknown(request: VideoRequest, engine: GeneratorName) -> Estimate:
         compute_s=None,
         time_s=None,
         first_segment_s=None,
+        interpolation_s=round(_between_s(request), 1),
         disk_bytes=round(4 * PRORES_BYTES_PER_PIXEL * request.size.pixels * request.frames),
         cost_usd=None if engine == "runway" else 0.0,
     )
+
+
+def _between_s(request: VideoRequest) -> float:
+    """As if all frames were made between a model's own, at the size of the clip."""
+    if request.fps is None or request.interpolate == "none":
+        return 0.0
+    pixels = request.size.pixels
+    frame_s = FOLLOW_S_PER_SAMPLE * min(pixels, FOLLOWED) + BETWEEN_S_PER_PIXEL * pixels
+    return FOLLOW_START_S + frame_s * request.frames
 
 
 def choose(request: VideoRequest) -> tuple[EngineName, str]:
@@ -137,8 +218,9 @@ def costs(request: VideoRequest, engine: EngineName, native: Size) -> tuple[floa
     """Seconds of one core: once, and for each frame."""
     blur = BLUR_SAMPLES if getattr(request.camera, "shutter_deg", 0) else 1
     if engine == "layers":
-        eyes_s = LAYERS_FRAME_S_PER_PIXEL * native.pixels
-        return LAYERS_S + LAYERS_S_PER_PIXEL * native.pixels, blur * eyes_s
+        points = min(native.pixels, LAYERS_POINTS)  # pictures have about as many as frames
+        frame_s = LAYERS_FRAME_S_PER_POINT * points + LAYERS_FRAME_S_PER_PIXEL * native.pixels
+        return LAYERS_S + LAYERS_S_PER_POINT * points, blur * frame_s
     if engine == "path-trace":
         return START_S, blur * trace_s(native, request.quality)
     views_s = VIEW_COUNT * trace_s(Size(VIEW_PX, VIEW_PX), "draft") if not request.photos else 0

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
@@ -10,9 +11,9 @@ from models.core.capability import Run
 from models.video.backend import Floats, Footage, Lens
 from models.video.camera import Camera
 from models.video.cost import VIEW_COUNT, VIEW_PX
-from models.video.fitted import bands_of, camera_of, field_of
+from models.video.fitted import FIELD, SCORE, bands_of, camera_of, field_of, kept_field
 from models.video.flight import Moment
-from models.video.posed import posed_views
+from models.video.posed import GROUND, kept_ground, posed_views
 from models.video.schema import EngineName, Output, VideoRequest, Views
 from models.video.setting import Setting
 from models.video.surroundings import Surroundings
@@ -74,20 +75,27 @@ class FieldEngine:
         )
 
     def _prepared(self, setting: Setting, run: Run) -> Footage:
+        found = kept_field(setting.folder)
+        ground = kept_ground(setting.folder)
+        if found is None or ground is None:
+            found, ground = self._fitted(setting, run)
+        return FieldFootage(
+            *found,
+            Surroundings(setting, ground),
+            Views(count=self._views, resolution=(self._side_px, self._side_px)),
+            self._renderer.degraded,
+            tuple(setting.folder / name for name in (FIELD, SCORE, GROUND)),
+        )
+
+    def _fitted(self, setting: Setting, run: Run) -> "tuple[tuple[BakedField, float], Floats]":
         from models.video.nerf.settings import FitSettings  # noqa: PLC0415  # with the engine
 
         part = replace(run, progress=lambda f, stage: run.progress(f * VIEWS_SHARE, stage))
         views, ground = posed_views(self._renderer, setting, self._views, self._side_px, part)
         settings = FitSettings(iterations=self._iterations, seed=setting.seed)
         fitting = replace(run, progress=lambda f, _: run.progress(_between(f), "fit"))
-        field, psnr_db = field_of(views, settings, setting.folder, fitting)
-        return FieldFootage(
-            field,
-            Surroundings(setting, ground),
-            Views(count=self._views, resolution=(self._side_px, self._side_px)),
-            psnr_db,
-            self._renderer.degraded,
-        )
+        kept = kept_field(setting.folder)
+        return kept or field_of(views, settings, setting.folder, fitting), ground
 
 
 class FieldFootage:
@@ -98,12 +106,13 @@ class FieldFootage:
     def __init__(
         self,
         field: "BakedField",
+        psnr_db: float,
         surroundings: Surroundings,
         views: Views,
-        psnr_db: float,
         degraded: tuple[str, ...],
+        kept: tuple[Path, ...],
     ) -> None:
-        self._field, self._surroundings = field, surroundings
+        self._field, self._surroundings, self.kept = field, surroundings, kept
         self.views: Views | None = views
         self.held_out_psnr_db: float | None = round(psnr_db, 2)
         self.degraded = (*degraded, WITHOUT)

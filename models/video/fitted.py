@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from models.video.nerf.views import Views
 
 BAND_PIXELS: Final = 1 << 19
+FIELD, SCORE = "field.safetensors", "field.psnr"
 
 
 def field_of(
@@ -39,20 +40,28 @@ def field_of(
     from models.video.nerf.baked import BakedField, bake  # noqa: PLC0415  # compiles
     from models.video.nerf.fitting import fit  # noqa: PLC0415
 
-    kept, unfinished = folder / "field.safetensors", folder / "fit.safetensors"
-    score = folder / "field.psnr"
-    if not (kept.exists() and score.exists()):
-        fitted = fit(
-            views,
-            settings,
-            run,
-            unfinished.read_bytes() if unfinished.exists() else None,
-            lambda content: write_atomically(unfinished, content),
-        )
-        write_atomically(kept, bake(fitted.field).to_bytes())
-        write_atomically(score, f"{fitted.held_out_psnr_db:.4f}".encode())
-        unfinished.unlink(missing_ok=True)
-    return BakedField.from_bytes(kept.read_bytes()), float(score.read_text())
+    unfinished = folder / "fit.safetensors"
+    fitted = fit(
+        views,
+        settings,
+        run,
+        unfinished.read_bytes() if unfinished.exists() else None,
+        lambda content: write_atomically(unfinished, content),
+    )
+    baked, psnr_db = bake(fitted.field).to_bytes(), round(fitted.held_out_psnr_db, 4)
+    write_atomically(folder / FIELD, baked)
+    write_atomically(folder / SCORE, str(psnr_db).encode())
+    unfinished.unlink(missing_ok=True)
+    return BakedField.from_bytes(baked), psnr_db
+
+
+def kept_field(folder: Path) -> tuple["BakedField", float] | None:
+    """What `field_of` kept in a folder, if it has."""
+    if not all((folder / name).exists() for name in (FIELD, SCORE)):
+        return None
+    from models.video.nerf.baked import BakedField  # noqa: PLC0415  # compiles
+
+    return BakedField.from_bytes((folder / FIELD).read_bytes()), float((folder / SCORE).read_text())
 
 
 def bands_of(size: Size) -> Iterator[range]:

@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
-from fractions import Fraction
 from pathlib import Path
 from typing import Final
 
@@ -15,6 +14,7 @@ from models.media.reel import Reel, Shot, Source
 from models.media.size import Size
 from models.video.diffusion.generator import DiffusionGenerator
 from models.video.generator import Generator, Picture, Plan, Take
+from models.video.pace import Pace
 from models.video.release import Shelf, Stream, keep_clip, provenance_of
 from models.video.runway.generator import RunwayGenerator
 from models.video.schema import Enlargement, GeneratorName, VideoRequest, VideoResult
@@ -98,10 +98,10 @@ class Maker:
         resumed_at = reel.frames_closed
         provenance = provenance_of(request, generator.name, seed)
         shelf = Shelf(self._setup.store, run, provenance.model_copy(update={"model": plan.model}))
-        stream = Stream(reel, shelf, request)
-        for number in range(reel.closed):
-            stream.add(number)
-        for number in reel.shoot(_source(request, take, framed, run)):
+        stream = Stream(reel, shelf, request.codec)
+        stream.catch_up()
+        pace = Pace(take, request, lambda n: _middle(take.picture(n), framed), folder, run)
+        for number in reel.shoot(_source(request, pace, run)):
             stream.add(number)
             watch.laps.setdefault("first_segment", round(watch.elapsed_s, 3))
         watch.lap("frames")
@@ -127,6 +127,7 @@ class Maker:
             native_resolution=(framed.width, framed.height),
             upscale=_enlargement(framed, request.size),
             native_fps=take.fps,
+            interpolation=pace.told(),
             credits=take.credits,
             sprites=sprites,
             resumed_at_frame=resumed_at,
@@ -135,6 +136,7 @@ class Maker:
         )
         reel.remove()
         target.unlink(missing_ok=True)
+        pace.forget()
         generator.forget(folder)
         run.progress(1.0, "done")
         return result
@@ -151,16 +153,10 @@ def framing(native: Size, size: Size) -> Size:
     return Size(max(2, width // 2 * 2), max(2, height // 2 * 2))
 
 
-def nearest(number: int, rate: Fraction, take: Take) -> int:
-    """The picture that is shown in a frame: the one that has begun by then."""
-    fps = Fraction(take.fps).limit_denominator(1001)
-    return min(take.frames - 1, int(number * fps / rate))
-
-
-def _source(request: VideoRequest, take: Take, framed: Size, run: Run) -> Source:
+def _source(request: VideoRequest, pace: Pace, run: Run) -> Source:
     def paint(number: int) -> Iterator[Band]:
         run.check()
-        yield _middle(take.picture(nearest(number, request.rate, take)), framed)
+        yield pace.at(number)
         share = (number + 1) / request.frames
         run.progress(MADE + (ENCODED - MADE) * share, f"frame {number + 1} of {request.frames}")
 

@@ -9,14 +9,19 @@ from models.core.errors import InvalidInput
 from models.core.seeds import SEED_LIMIT, derive, draw_seed
 from models.image.schema import Scene
 from models.media.codecs import Encoder, choose_encoder
-from models.media.reel import Reel, Shot
+from models.media.reel import Reel
 from models.media.size import Size
 from models.video import chart
+from models.video.assistant import Assistant
 from models.video.backend import Footage
-from models.video.cost import estimate, native_size
+from models.video.cost import Proxy, estimate, frames_s, native_size, proxy_of
+from models.video.crew import Crew, helpers_for
 from models.video.filming import source_of
 from models.video.making import Maker
+from models.video.parcels import Parcels
 from models.video.path import CameraPath
+from models.video.proxy import Kept, film_proxy, forget_proxy
+from models.video.ranges import Courier, RangeRequest, RangeResult, cache_id
 from models.video.release import Shelf, Stream, provenance_of, release
 from models.video.schema import (
     EngineName,
@@ -29,15 +34,14 @@ from models.video.schema import (
     engine_cards,
 )
 from models.video.setting import Place, Setting
+from models.video.shooting import VERSION, clip_name, depth_range, reel_of
 from models.video.studio import FIELDS, Stopwatch, Studio, VideoOptions, path_of
-from models.video.workplace import folder_name, sweep, workplace
+from models.video.workplace import sweep, workplace
 
-VERSION: Final = "1.0"
-"""Of the frames: another one does not go on with segments of this one."""
+PROXY_SHARE: Final = 0.05
 FRAMES_FROM, FRAMES_TO = 0.3, 0.97
-"""Shares of the progress that filming lies between where something is prepared before it."""
-NEAR, FAR = 0.35, 4.0
-"""White and black of depth, in distances of the subject."""
+"""Shares of the progress that filming lies between where something is prepared before it, and of a
+small film that is made first."""
 
 
 class VideoModel:
@@ -49,8 +53,9 @@ class VideoModel:
         self._studio = Studio(setup, self._options)
         self._clips = setup.cache_dir / "clips"
         self._maker = Maker(setup, self._options, self._clips)
-        for folder in (self._clips, setup.cache_dir / FIELDS):
-            sweep(folder)
+        self._assistant = Assistant(setup, self._studio, self._clips, self._may_use_hardware)
+        sweep(self._clips, lambda folder: Parcels(setup.store, folder).forget())
+        sweep(setup.cache_dir / FIELDS)
 
     def cards(self) -> tuple[ModelCard, ...]:
         """The engines that film scenes, and the models of those that make up what is seen."""
@@ -61,8 +66,10 @@ class VideoModel:
         )
         return films + self._maker.cards()
 
-    def run(self, request: VideoRequest | PathRequest, run: Run) -> VideoResult | PathResult:
-        """Film a request, or only show the path that it would take.
+    def run(
+        self, request: VideoRequest | PathRequest | RangeRequest, run: Run
+    ) -> VideoResult | PathResult | RangeResult:
+        """Film a request, a part of one, or only show the path that it would take.
 
         Raises:
             Cancelled: Nobody waits for it any more.
@@ -71,6 +78,9 @@ class VideoModel:
             TooLarge: It would take more than is accepted.
         """
         run.check()
+        if isinstance(request, RangeRequest):
+            return self._assistant.film(request, run)
+        self._assistant.rest()
         video = request.video if isinstance(request, PathRequest) else request
         seed = _seed_of(video, run)
         if video.generator is not None:
@@ -82,7 +92,7 @@ class VideoModel:
         encoder = choose_encoder(
             video.codec, video.size, video.hdr, hardware=self._may_use_hardware()
         )
-        with workplace(self._clips, self._name(video, seed, encoder, run), run) as folder:
+        with workplace(self._clips, clip_name(video, seed, encoder, run.owner), run) as folder:
             place = self._studio.place(video, seed, folder, run)
             path = path_of(video, place)
             if isinstance(request, PathRequest):
@@ -91,17 +101,6 @@ class VideoModel:
 
     def _may_use_hardware(self) -> bool:
         return self._options.hardware_encoders and self._setup.device != "cpu"
-
-    def _name(self, request: VideoRequest, seed: int, encoder: Encoder, run: Run) -> str:
-        return folder_name(
-            {
-                "version": VERSION,
-                "owner": run.owner,
-                "request": request.model_dump(mode="json"),
-                "seed": seed,
-                "encoder": [encoder.name, dict(encoder.options)],
-            }
-        )
 
     def _shown(
         self, request: VideoRequest, path: CameraPath, place: Place, told: Estimate, run: Run
@@ -125,33 +124,38 @@ class VideoModel:
         engine = told.engine
         assert engine in ("nerf", "path-trace", "layers")  # noqa: S101  # the others have no paths
         native = native_size(request, engine)
-        shot = Shot(
-            encoder, native, request.size, request.rate, request.frames, request.hdr == "hdr10"
-        )
-        reel = Reel(place.folder / "reel", shot)
+        reel = reel_of(request, engine, encoder, place.folder)
         resumed_at = reel.frames_closed
         shelf = Shelf(self._setup.store, run, provenance_of(request, told.engine, place.seed))
-        stream = Stream(reel, shelf, request)
-        for number in range(reel.closed):
-            stream.add(number)
+        stream, proxy = Stream(reel, shelf, request.codec), proxy_of(request)
+        if proxy is None:
+            stream.catch_up()
         footage = self._studio.footage(engine, request, place, run)
         watch.lap("prepare")
-        near_far = _depth_range(place)
+        small = None
+        if proxy is not None:
+            # Where the whole can be played already, players must not be sent back to the small one.
+            shown = reel.closed == 0
+            small = self._small(request, proxy, path, place, footage, shelf, shown=shown)
+            stream.catch_up(small.note)
+            watch.lap("proxy")
+        near_far = depth_range(place)
         source = source_of(
-            footage,
-            path,
-            native,
-            request.output,
-            near_far,
-            run,
-            _frame_progress(request, footage, run),
+            footage, path, native, request.output, near_far, run, lambda _number: None
         )
-        for number in reel.shoot(source):
+
+        def closed(number: int) -> None:
             stream.add(number)
             watch.laps.setdefault("first_segment", round(watch.elapsed_s, 3))
+
+        crew = self._crew(request, reel, place, footage, run, 0.0 if small is None else PROXY_SHARE)
+        crew.shoot(source, closed)
         watch.lap("frames")
         run.progress(FRAMES_TO, "mux")
         assets, sprites = release(request, reel, stream, shelf, path, place)
+        if small is not None:
+            made = {"proxy": small.video, "proxy_playlist": small.playlist}
+            assets = assets.model_copy(update=made)
         watch.lap("mux")
         result = VideoResult(
             assets=assets,
@@ -174,13 +178,64 @@ class VideoModel:
             sprites=sprites,
             scene=_scene_in(place),
             resumed_at_frame=resumed_at,
+            replicas=1 + len(crew.helped_by),
             degraded=footage.degraded + place.notes(path),
             timings_s=watch.laps,
         )
         reel.remove()
+        forget_proxy(place)
         _clip_of(request, place.folder).unlink(missing_ok=True)
         run.progress(1.0, "done")
         return result
+
+    def _small(
+        self,
+        request: VideoRequest,
+        proxy: Proxy,
+        path: CameraPath,
+        place: Place,
+        footage: Footage,
+        shelf: Shelf,
+        *,
+        shown: bool,
+    ) -> Kept:
+        """The small film, in standard range whatever the whole is in."""
+        run, start = shelf.run, _start(footage)
+        if footage.linear:
+            plain = request.model_copy(update={"hdr": "none", "quality": "draft"})
+            footage = self._studio.footage("path-trace", plain, place, run)
+
+        def told(share: float) -> None:
+            run.progress(start + PROXY_SHARE * share, "proxy")
+
+        return film_proxy(proxy, path, place, footage, request.output, shelf, told, shown=shown)
+
+    def _crew(
+        self,
+        request: VideoRequest,
+        reel: Reel,
+        place: Place,
+        footage: Footage,
+        run: Run,
+        shown: float,
+    ) -> Crew:
+        """Whoever films the clip; the same bytes, however many they are."""
+        order = RangeRequest(
+            clip=place.folder.name,
+            number=0,
+            video=request,
+            seed=place.seed,
+            scene=_scene_in(place),
+            cache=cache_id(self._clips),
+            field=footage.kept[0].parent.name if footage.kept else None,
+            field_files={path.name: None for path in footage.kept},
+        )
+        parcels = Parcels(self._setup.store, place.folder)
+        courier = Courier(parcels, reel, order, footage.kept)
+        missing = sum(not reel.is_closed(number) for number in range(reel.segments))
+        helpers = helpers_for(run, request.parallel, missing, frames_s(request))
+        told = _frame_progress(request, footage, run, shown)
+        return Crew(reel, run, helpers, courier, told)
 
 
 def _seed_of(request: VideoRequest, run: Run) -> int:
@@ -190,12 +245,18 @@ def _seed_of(request: VideoRequest, run: Run) -> int:
     return draw_seed() if run.request_id == "-" else derive(0, run.request_id) % SEED_LIMIT
 
 
-def _frame_progress(request: VideoRequest, footage: Footage, run: Run) -> Callable[[int], None]:
-    start = FRAMES_FROM if footage.views else 0.02
+def _start(footage: Footage) -> float:
+    return FRAMES_FROM if footage.views else 0.02
 
-    def told(number: int) -> None:
-        share = (number + 1) / request.frames
-        run.progress(start + (FRAMES_TO - start) * share, f"frame {number + 1} of {request.frames}")
+
+def _frame_progress(
+    request: VideoRequest, footage: Footage, run: Run, shown: float
+) -> Callable[[int], None]:
+    start = _start(footage) + shown
+
+    def told(done: int) -> None:
+        share = done / request.frames
+        run.progress(start + (FRAMES_TO - start) * share, f"frame {done} of {request.frames}")
 
     return told
 
@@ -214,11 +275,6 @@ def _geometry_of(footage: Footage, engine: EngineName) -> Literal["layers", "mul
 
 def _scene_in(place: Place) -> Scene | None:
     return place.scene if isinstance(place, Setting) else None
-
-
-def _depth_range(place: Place) -> tuple[float, float]:
-    distance = place.subject.distance_m
-    return round(NEAR * distance, 4), round(FAR * distance, 4)
 
 
 def _enlargement(native: Size, size: Size) -> Enlargement | None:

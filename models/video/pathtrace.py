@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
@@ -47,6 +48,7 @@ class TracedFootage:
 
     views: Views | None = None
     held_out_psnr_db: float | None = None
+    kept: tuple[Path, ...] = ()
 
     def __init__(
         self, renderer: "Renderer", setting: Setting, quality: Quality, linear: bool

@@ -14,7 +14,7 @@ from models.core.capability import Run
 from models.core.errors import InvalidInput, TooLarge
 from models.image.schema import Quality
 from models.video.backend import Floats, Footage, Lens
-from models.video.fitted import bands_of, camera_of, field_of
+from models.video.fitted import FIELD, SCORE, bands_of, camera_of, field_of, kept_field
 from models.video.flight import Flight, Moment
 from models.video.path import CameraPath
 from models.video.photos import Photos
@@ -114,10 +114,10 @@ class PhotoEngine:
         settings = FitSettings(iterations=iterations, seed=place.seed)
         part = replace(run, progress=lambda f, _: run.progress(f * FIT_SHARE, "fit"))
         with workplace(place.fields, f"{place.key}-{iterations}", run) as folder:
-            field, psnr_db = field_of(place.views, settings, folder, part)
+            found = kept_field(folder) or field_of(place.views, settings, folder, part)
         height, width = place.views.images.shape[1:3]
         seen = SeenViews(count=len(place.views.cameras), resolution=(width, height))
-        return PhotoFootage(field, seen, psnr_db)
+        return PhotoFootage(*found, seen, (folder / FIELD, folder / SCORE))
 
 
 class PhotoFootage:
@@ -126,8 +126,10 @@ class PhotoFootage:
     linear = False
     degraded: tuple[str, ...] = ()
 
-    def __init__(self, field: "BakedField", views: SeenViews, psnr_db: float) -> None:
-        self._field = field
+    def __init__(
+        self, field: "BakedField", psnr_db: float, views: SeenViews, kept: tuple[Path, ...]
+    ) -> None:
+        self._field, self.kept = field, kept
         self.views: SeenViews | None = views
         self.held_out_psnr_db: float | None = round(psnr_db, 2)
 

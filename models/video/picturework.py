@@ -18,6 +18,7 @@ from models.image.sources import read_bytes, read_source
 from models.media.size import Size
 from models.video.backend import Floats, Footage, Lens
 from models.video.camera import look_at
+from models.video.cost import LAYERS_POINTS
 from models.video.fitted import bands_of, camera_of
 from models.video.flight import Moment
 from models.video.layers.depth_files import EXR_MAGIC, Metres, levels_of_png, read_exr, shown
@@ -42,8 +43,6 @@ ASSUMED: Final = (
     f"distances were not given: what is nearest is taken to be {NEAR_M:g} m away and what is "
     f"farthest {FAR_M:g} m"
 )
-MAX_POINTS: Final = 8_300_000
-"""Of a picture as it is used: layers of more would take gigabytes."""
 ROOM: Final = 0.96
 """Share of the picture that presets show, so that they need not begin beyond its border."""
 PROPORTIONS: Final = 0.03
@@ -209,7 +208,7 @@ def picture_place(
     scale = min(
         1.0,
         (frame.height / shown_y) / (height / tangents[1]),
-        math.sqrt(MAX_POINTS / (width * height)),
+        math.sqrt(LAYERS_POINTS / (width * height)),
     )
     size = (max(2, round(width * scale)), max(2, round(height * scale)))
     nearness = _resized(nearness, size)

@@ -8,6 +8,7 @@ import io
 import json
 import math
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
@@ -42,6 +43,7 @@ RIM: Final = 0.82
 TURN: Final = math.pi * (3 - math.sqrt(5))
 """Golden angle: views by it never line up (Vogel 1979)."""
 VIEW_SAMPLES: Final = 2
+GROUND: Final = "ground.json"
 
 
 @dataclass(frozen=True, eq=False)
@@ -108,7 +110,14 @@ def posed_views(
     seen = [ground for ground in grounds if ground is not None]
     ground = np.median(seen, 0) if seen else np.zeros(3)
     views = Views(np.stack(images), tuple(cameras), every_eighth(count), "scene")
+    write_atomically(setting.folder / GROUND, json.dumps(ground.tolist()).encode())
     return views, ground.astype(np.float32)
+
+
+def kept_ground(folder: Path) -> Floats | None:
+    """The light of the open ground that `posed_views` kept, if it has."""
+    kept = folder / GROUND
+    return np.array(json.loads(kept.read_bytes()), np.float32) if kept.exists() else None
 
 
 def _moments(setting: Setting, count: int) -> list[Moment]:

@@ -8,9 +8,10 @@ from typing import Final
 from models.core.artifacts import ArtifactStore, Asset, Provenance
 from models.core.capability import Run
 from models.media import stills
-from models.media.formats import STREAMED
+from models.media.formats import STREAMED, CodecName
 from models.media.join import MEDIA_TYPES, join
 from models.media.playlist import MEDIA_TYPE as PLAYLIST
+from models.media.playlist import noted
 from models.media.reel import Reel
 from models.media.size import Size
 from models.video import chart
@@ -64,24 +65,44 @@ class Stream:
     Args:
         reel: What is filmed.
         shelf: Keeps the segments.
-        request: Tells whether players can stream its codec.
+        codec: Players may know how to stream it.
+        note: Told beside the playlist while it grows.
+        shown: Whether it is shown while it grows.
     """
 
-    def __init__(self, reel: Reel, shelf: Shelf, request: VideoRequest) -> None:
-        self._reel, self._shelf = reel, shelf
-        self._streams = request.codec in STREAMED
+    def __init__(
+        self, reel: Reel, shelf: Shelf, codec: CodecName, note: str = "", *, shown: bool = True
+    ) -> None:
+        self._reel, self._shelf, self._note, self._is_shown = reel, shelf, note, shown
+        self._streams = codec in STREAMED
         self._init = ""
         self._places: list[str] = []
 
     def add(self, number: int) -> None:
-        """Publish a closed segment and show the playlist so far."""
-        if not self._streams:
-            return
+        """Publish the closed segments up to one of them, and show the playlist so far.
+
+        What is published already stays: a helper of a leader that died may still close a segment
+        between two looks at the reel, and it must be listed once and in its place.
+        """
+        if self._streams:
+            for missing in range(len(self._places), number + 1):
+                self._keep(missing)
+            self._show()
+
+    def _keep(self, number: int) -> None:
         if not self._init:
             self._init = self._shelf.keep(self._reel.init, "video/mp4", "init.mp4").url
         name = f"{number:05d}.m4s"
         self._places.append(self._shelf.keep(self._reel.segment(number), SEGMENT, name).url)
-        self._shelf.run.preview(self._text().encode(), PLAYLIST)
+
+    def _show(self) -> None:
+        if self._is_shown and self._places:
+            self._shelf.run.preview(noted(self._text(), self._note).encode(), PLAYLIST)
+
+    def catch_up(self, note: str = "") -> None:
+        """Publish what an earlier attempt closed; from now on the note stands beside it."""
+        self._note = note or self._note
+        self.add(self._reel.closed - 1)
 
     def finish(self) -> Asset | None:
         """The whole playlist; nothing where players know no such codec."""

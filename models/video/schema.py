@@ -25,6 +25,8 @@ from models.video.picture import DeepPicture, Layered
 MIN_SIDE_PX: Final = 64
 MAX_SIDE_PX: Final = 8192
 MAX_PIXELS: Final = 8192 * 4320
+MAX_VP9_PIXELS: Final = 5120 * 2880
+"""Its encoder takes 2.4 GB at 8K, several times what the others take."""
 MAX_FRAMES: Final = 3600
 DEFAULT_FPS: Final = 24.0
 DEFAULT_DURATION_S: Final = 3.0
@@ -35,6 +37,7 @@ GeneratorName: TypeAlias = Literal["diffusion", "runway"]
 """Engines that make up what is seen: they film no scene, and know of no camera."""
 Output: TypeAlias = Literal["rgb", "depth", "alpha"]
 Upscale: TypeAlias = Literal["auto", "none", 2, 4]
+Interpolate: TypeAlias = Literal["auto", "none", "motion"]
 
 
 class VideoRequest(Value):
@@ -85,12 +88,30 @@ class VideoRequest(Value):
     upscale: Upscale = Field(
         "auto", description="render smaller and enlarge: only where needed, never, or by a factor"
     )
+    interpolate: Interpolate = Field(
+        "auto",
+        description="of engine diffusion or runway, where fps is not the model's: motion makes "
+        "pictures between the model's own, none shows those longer; auto is motion, and says nothing "
+        "of engines that render every frame",
+    )
+
+    proxy: Literal["auto", "always", "never"] = Field(
+        "auto", description="a small film first: where the whole takes long, always, never"
+    )
+    parallel: int | None = Field(
+        None,
+        ge=1,
+        le=16,
+        description="replicas that film it at once, at most; as many as there are",
+    )
 
     @model_validator(mode="after")
     def _fits_together(self) -> Self:
         self._engine_knows_the_fields()
         if self.width * self.height > MAX_PIXELS:
             raise ValueError(f"a frame may have {MAX_PIXELS:,} pixels, 8K")
+        if self.codec == "vp9" and self.width * self.height > MAX_VP9_PIXELS:
+            raise ValueError("vp9 goes up to 5120 x 2880: beyond, ask for av1, hevc or h264")
         if self.container is not None and self.container not in CONTAINERS[self.codec]:
             raise ValueError(f"{self.codec} lies in {' or '.join(CONTAINERS[self.codec])}")
         if self.hdr == "hdr10" and self.codec not in HDR_CODECS:
@@ -155,13 +176,16 @@ class VideoRequest(Value):
             raise ValueError(f"engine {engine} films no scene: leave out style")
         if self.output != "rgb" or self.hdr != "none":
             raise ValueError(f"engine {engine} knows neither depth, alpha nor scene-linear light")
+        if self.proxy == "always":
+            raise ValueError(f"engine {engine} makes all pictures at once: there is no proxy")
         if engine == "runway" and (self.negative_prompt or self.steps or self.guidance is not None):
             raise ValueError("negative_prompt, steps and guidance need engine diffusion")
 
     def _generated_fields(self) -> list[str]:
         """Fields that were given and mean nothing to an engine that films scenes."""
         names = ("model", "image", "negative_prompt", "steps", "guidance")
-        return [name for name in names if getattr(self, name) not in (None, "")]
+        given = [name for name in names if getattr(self, name) not in (None, "")]
+        return given + (["interpolate"] if self.interpolate == "motion" else [])
 
     def _stereo_is_possible(self, camera: CameraPath | Preset) -> None:
         if camera.projection != "perspective":
@@ -233,8 +257,14 @@ class Estimate(Value):
     compute_s: float | None = Field(
         description="seconds of one core; null where a model or a provider decides"
     )
+    interpolation_s: float = Field(
+        0.0,
+        description="seconds of one core, at most, for pictures between a model's own; on top of "
+        "what a model or a provider takes",
+    )
     time_s: float | None = Field(description="on this machine, if nothing else runs")
     first_segment_s: float | None = Field(description="until something can be played")
+    proxy_s: float | None = Field(None, description="seconds of one core for the small film first")
     disk_bytes: int = Field(description="while it is made")
     cost_usd: float | None = Field(0.0, description="paid to others; null where they decide")
 
@@ -244,6 +274,22 @@ class Enlargement(Value):
 
     factor: float
     method: Literal["lanczos"] = "lanczos"
+
+
+class Interpolation(Value):
+    """Pictures made between a model's own by following what moves, both ways."""
+
+    method: Literal["motion"] = "motion"
+    frames: int = Field(description="how many of the clip's were made")
+    cuts: tuple[int, ...] = Field(
+        (),
+        description="pictures of the model that show too little of the one before (another scene, "
+        "a flash): none was made between",
+    )
+    followed: float | None = Field(
+        None,
+        description="mean share of pictures found again in their neighbours; null where all are cuts",
+    )
 
 
 class Views(Value):
@@ -266,6 +312,8 @@ class VideoAssets(Value):
     camera_path_nerfstudio: Asset | None = None
     path_chart: Asset | None = Field(None, description="the path from above and from the side")
     original: Asset | None = Field(None, description="the provider's own file, of engine runway")
+    proxy: Asset | None = Field(None, description="the small film that was made first")
+    proxy_playlist: Asset | None = None
 
 
 class Sprites(Value):
@@ -301,12 +349,16 @@ class VideoResult(Value):
     layered: Layered | None = Field(None, description="of a picture with depth")
     depth_range_m: tuple[float, float] | None = Field(None, description="white and black of depth")
     native_fps: float | None = Field(
-        None, description="at which a model moves; its frames are shown longer to reach `fps`"
+        None, description="at which a model moves; see `interpolation` for how `fps` was reached"
+    )
+    interpolation: Interpolation | None = Field(
+        None, description="null where every frame is a picture of the model"
     )
     credits: float | None = Field(None, description="charged by the provider")
     sprites: Sprites
     scene: Scene | None = None
     resumed_at_frame: int = Field(0, description="what an earlier attempt had finished")
+    replicas: int = Field(1, description="that filmed it")
     degraded: tuple[str, ...] = ()
     timings_s: dict[str, float]
 

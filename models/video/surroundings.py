@@ -6,6 +6,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
+from models.core.crew import cores, crew
 from models.image.render.backdrop import with_backdrop
 from models.image.render.colors import Pixels
 from models.image.render.grade import displayed
@@ -14,7 +15,6 @@ from models.image.render.view import View
 from models.media.size import Size
 from models.video.backend import Floats, Lens
 from models.video.flight import Moment
-from models.video.nerf.crew import cores, crew
 from models.video.nerf.frame import Frame
 from models.video.pathtrace import view_of
 from models.video.posed import plain

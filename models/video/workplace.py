@@ -6,7 +6,7 @@ import json
 import os
 import shutil
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
@@ -50,11 +50,17 @@ def workplace(root: Path, name: str, run: Run) -> Iterator[Path]:
         yield root / name
 
 
-def sweep(root: Path) -> None:
-    """Drop what nobody came back for."""
+def sweep(root: Path, clear: Callable[[Path], bool] = lambda _folder: True) -> None:
+    """Drop what nobody came back for.
+
+    Args:
+        root: Of the folders.
+        clear: Called before one is dropped, which stays if the answer is no.
+    """
     if not root.is_dir():
         return
     for path in root.iterdir():
-        if path.name != LOCKS and time.time() - path.stat().st_mtime > KEPT_S:
+        too_old = path.name != LOCKS and time.time() - path.stat().st_mtime > KEPT_S
+        if too_old and clear(path):
             shutil.rmtree(path, ignore_errors=True)
             (root / LOCKS / path.name).unlink(missing_ok=True)

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 import yaml
 from fastapi import FastAPI
-from ray.serve.schema import ServeDeploySchema
+from ray.serve.schema import DeploymentSchema, ServeDeploySchema
 
 from graphs import __version__
 from graphs.app import GATEWAY, ORCHESTRATOR
@@ -66,6 +66,15 @@ def test_the_configuration_is_valid_and_names_every_deployment() -> None:
     assert named == {GATEWAY, ORCHESTRATOR, *by_deployment(CATALOGUE)}
     assert set(settings.resources) <= named
     assert all("ray_actor_options" not in d for d in application["deployments"])
+
+
+def test_deployments_in_the_reference_are_valid() -> None:
+    shown = [
+        yaml.safe_load(block) for block in re.findall(r"```yaml\n(- .*?)```", REFERENCE, re.DOTALL)
+    ]
+    deployments = [DeploymentSchema.model_validate(one) for found in shown for one in found]
+
+    assert [one.name for one in deployments] == ["video"]
 
 
 def test_the_minimum_replicas_fit_a_laptop_with_two_cores() -> None:

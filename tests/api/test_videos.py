@@ -2,12 +2,17 @@
 
 import base64
 import io
+from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
 import httpx
 from PIL import Image
 
+from graphs.routes.videos import place_of, proxy_place_of
+from models.media.playlist import MEDIA_TYPE, PROXY, noted, playlist
+from models.workflow.contract import RunStatus
+from models.workflow.progress import data_url
 from tests.api.test_errors import assert_problem
 from tests.api.video_app import app, headers_of, http, model
 
@@ -27,12 +32,13 @@ CLIP: dict[str, Any] = {
 async def test_a_clip_is_a_task_with_an_estimate_a_playlist_and_a_file(
     http: httpx.AsyncClient, tmp_path: Path
 ) -> None:
-    accepted = await http.post("/api/v1/generate/video", json=CLIP)
+    accepted = await http.post("/api/v1/generate/video", json=CLIP | {"proxy": "always"})
     task_id = accepted.json()["id"]
     events = (await http.get(accepted.json()["events_url"])).text
     task = (await http.get(accepted.headers["location"])).json()
     assets = task["outputs"]["result"]["assets"]
     live = await http.get(f"/api/v1/video/{task_id}/playlist.m3u8")
+    small = await http.get(f"/api/v1/video/{task_id}/proxy.m3u8")
     part = await http.get(assets["video"]["url"], headers={"Range": "bytes=4-7"})
     foreign = headers_of(tmp_path, "eve")
 
@@ -46,11 +52,45 @@ async def test_a_clip_is_a_task_with_an_estimate_a_playlist_and_a_file(
         if line.startswith("/assets/"):
             assert (await http.get(line)).status_code == 200
     assert (part.status_code, part.content) == (206, b"ftyp")
+    assert small.text.endswith("#EXT-X-ENDLIST\n")
+    assert (await http.get(assets["proxy"]["url"])).headers["content-type"] == "video/mp4"
     assert_problem(
         await http.get(f"/api/v1/video/{task_id}/playlist.m3u8", headers=foreign),
         404,
         "unknown-asset",
     )
+
+
+def test_the_small_film_has_a_playlist_of_its_own_while_the_whole_is_made() -> None:
+    text = playlist("/assets/i", [("/assets/s", Fraction(1))], Fraction(1), ended=False)
+    small = status_with(noted(text, PROXY))
+    whole = status_with(noted(text, f"{PROXY} /assets/p"))
+    alone = status_with(text)
+
+    assert (place_of(small), proxy_place_of(small)) == (None, small.tasks[0].preview_url)
+    assert (place_of(whole), proxy_place_of(whole)) == (whole.tasks[0].preview_url, "/assets/p")
+    assert (place_of(alone), proxy_place_of(alone)) == (alone.tasks[0].preview_url, None)
+
+
+async def test_there_is_nothing_to_wait_for_once_a_film_without_small_one_is_there(
+    http: httpx.AsyncClient,
+) -> None:
+    accepted = await http.post("/api/v1/generate/video", json=CLIP)
+    await http.get(accepted.json()["events_url"])  # to its end
+    small = await http.get(f"/api/v1/video/{accepted.json()['id']}/proxy.m3u8")
+
+    assert_problem(small, 404, "unknown-asset")
+    assert "retry-after" not in small.headers
+    assert "the task is completed" in small.json()["detail"]
+
+
+def status_with(shown: str) -> RunStatus:
+    url = data_url(shown.encode(), MEDIA_TYPE)
+    task = {"id": "a", "uses": "video.generate", "state": "running", "preview_url": url}
+    return RunStatus.model_validate({
+        "run_id": "r", "name": "", "state": "running", "created_at": "2026-01-01T00:00:00Z",
+        "progress": 0.5, "trace_id": "t", "tasks": [task],
+    })  # fmt: skip
 
 
 async def test_a_dry_run_estimates_and_too_much_is_refused(http: httpx.AsyncClient) -> None:

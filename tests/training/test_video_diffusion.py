@@ -151,6 +151,29 @@ def test_frames_reach_the_asked_rate_and_size(model: VideoModel, tmp_path: Path)
     assert result.upscale.factor == 2
 
 
+def test_a_clip_interrupted_between_pictures_ends_with_the_same_bytes(
+    shelf: Path, tmp_path: Path, stages: list[str]
+) -> None:
+    (tmp_path / "left").mkdir()
+    (tmp_path / "whole").mkdir()
+    left, other = model_in(tmp_path / "left", shelf), model_in(tmp_path / "whole", shelf)
+    seen: list[str] = []
+    leaving = Run(
+        progress=lambda _share, stage: seen.append(stage),
+        cancelled=lambda: "frame 5 of 12" in seen,
+    )
+    with pytest.raises(Cancelled):
+        made(left, "wan", leaving, fps=24)
+    again = made(left, "wan", Run(progress=lambda _share, stage: stages.append(stage)), fps=24)
+    whole = made(other, "wan", fps=24)
+
+    assert again.resumed_at_frame == 3  # segments hold 1, 2, 4 and 5 frames
+    assert "frame 3 of 12" not in stages
+    assert again.assets.video.id == whole.assets.video.id
+    assert again.interpolation == whole.interpolation is not None
+    assert not list((tmp_path / "left" / "cache" / "clips").glob("*/motion.json"))
+
+
 def test_an_interrupted_clip_resumes_at_decoding(
     shelf: Path, tmp_path: Path, stages: list[str]
 ) -> None:

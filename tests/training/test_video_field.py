@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from models.core.capability import Run
+from models.core.durable import write_atomically
 from models.image.render import Renderer
 from models.image.schema import Scene, SceneObject
 from models.image.styles import style_named
@@ -46,6 +47,11 @@ def test_a_field_shows_what_the_tracer_shows_and_is_fitted_once(tmp_path: Path) 
     stages: list[str] = []
     fitted = engine.prepare(request, setting, Run(progress=lambda _f, stage: stages.append(stage)))
     again = engine.prepare(request, setting, Run())
+    elsewhere = set_up(SCENE, style_named("photo"), SIZE, 7, tmp_path / "elsewhere")
+    for kept in fitted.kept:  # all that another machine needs of it
+        write_atomically(elsewhere.fields / kept.parent.name / kept.name, kept.read_bytes())
+    count = len(stages)
+    moved = engine.prepare(request, elsewhere, Run(progress=lambda _f, stage: stages.append(stage)))
     traced = PathTracer(renderer).prepare(request, setting, Run())
     pairs = [(picture(fitted, setting, t), picture(traced, setting, t)) for t in (0.1, 0.6)]
 
@@ -53,6 +59,8 @@ def test_a_field_shows_what_the_tracer_shows_and_is_fitted_once(tmp_path: Path) 
     assert fitted.held_out_psnr_db > 20
     assert stages[0] == "view 1 of 16"
     assert "fit" in stages
+    assert len(stages) == count
+    assert np.array_equal(picture(moved, elsewhere, 0.1), pairs[0][0])
     for field, truth in pairs:
         assert -10 * math.log10(float(np.mean((field - truth) ** 2))) > 20
     assert np.array_equal(picture(again, setting, 0.1), pairs[0][0])

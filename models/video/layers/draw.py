@@ -10,7 +10,7 @@ import math
 import numpy as np
 
 from models.video.layers.arrays import TORN, WHOLE
-from models.video.nerf.kernels import kernel, piece
+from models.video.layers.kernels import kernel, piece
 
 f32 = np.float32
 SEAM = 1e-4
@@ -37,6 +37,17 @@ def project(stack, sight, row, column, near, out):
     out[1] = sight.centre_px[1] - sight.focal_px[1] * h1 * part
     out[2] = near * part
     out[3] = 1.0
+
+
+@piece
+def line(stack, sight, n, row, out):
+    """Where the points of a row are seen, `out (W, 4)` as of `project`."""
+    for column in range(len(out)):
+        near = stack.nearness[n, row, column]
+        if near < f32(0):
+            out[column, 3] = 0.0
+        else:
+            project(stack, sight, row, column, near, out[column])
 
 
 @kernel
@@ -99,10 +110,8 @@ def draw(stack, sight, rows, first, colour, nearness, made):
             if ready == i:
                 upper, lower = lower, upper
             else:
-                for j in range(width):
-                    project(stack, sight, i, j, stack.nearness[n, i, j], upper[j])
-            for j in range(width):
-                project(stack, sight, i + 1, j, stack.nearness[n, i + 1, j], lower[j])
+                line(stack, sight, n, i, upper)
+            line(stack, sight, n, i + 1, lower)
             ready = i + 1
             for j in range(width - 1):
                 kind = stack.squares[n, i, j]

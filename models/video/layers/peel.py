@@ -3,7 +3,7 @@
 import numpy as np
 
 from models.video.layers.arrays import TORN, WHOLE
-from models.video.nerf.kernels import kernel, piece
+from models.video.layers.kernels import kernel, piece
 
 f32 = np.float32
 SUPPORT = 3

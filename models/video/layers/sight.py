@@ -2,9 +2,9 @@
 
 import numpy as np
 
+from models.core.crew import cores, crew
 from models.video.camera import Camera
 from models.video.layers.arrays import Seen, Sight, Stack
-from models.video.nerf.crew import cores, crew
 from models.video.spline import Array
 
 NEAREST: float = 0.1

@@ -8,6 +8,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from models.core.crew import cores, crew
 from models.core.errors import InvalidInput
 from models.video.camera import Camera
 from models.video.nerf.arrays import (
@@ -20,7 +21,6 @@ from models.video.nerf.arrays import (
     Grid,
     Network,
 )
-from models.video.nerf.crew import cores, crew
 from models.video.nerf.field import VoxelField
 from models.video.nerf.frame import Frame
 from models.video.nerf.sampling import cells_a_pixel, mean_frame, rays_across

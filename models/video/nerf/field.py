@@ -6,10 +6,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from models.core.crew import cores, crew
 from models.core.errors import InvalidInput
 from models.video.camera import Camera
 from models.video.nerf.arrays import FEATURES, Floats, Grid, Network
-from models.video.nerf.crew import cores, crew
 from models.video.nerf.frame import Frame
 from models.video.nerf.sampling import mean_frame, rays_across
 from models.video.nerf.volume import leaps

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from models.core.crew import cores, crew
 from models.core.errors import InvalidInput
-from models.video.nerf.crew import cores, crew
 from models.video.nerf.field import VoxelField
 from models.video.nerf.learner import Learner
 from models.video.nerf.score import held_out_scores

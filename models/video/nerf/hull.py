@@ -5,9 +5,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from models.core.crew import cores, crew
 from models.video.camera import Camera
 from models.video.nerf.arrays import Floats
-from models.video.nerf.crew import cores, crew
 from models.video.nerf.views import Views
 
 Lengths = NDArray[np.floating]

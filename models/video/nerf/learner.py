@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from models.core.crew import Crew
 from models.core.errors import InvalidInput
 from models.video.nerf.adam import Adam
 from models.video.nerf.arrays import (
@@ -18,7 +19,6 @@ from models.video.nerf.arrays import (
     Network,
     fresh_network,
 )
-from models.video.nerf.crew import Crew
 from models.video.nerf.field import VoxelField
 from models.video.nerf.hull import box_of, cells_in_hull
 from models.video.nerf.settings import FitSettings

@@ -17,6 +17,7 @@ from models.media.facts import read_back
 from models.media.formats import CONTAINERS, CodecName
 from models.media.join import join
 from models.media.light import PEAK_NITS, nits_of, pq
+from models.media.playlist import note_in, noted, playlist
 from models.media.reel import Reel, Shot, cuts
 from models.media.size import Size
 from models.media.stills import poster, sprite_sheet
@@ -218,3 +219,14 @@ def test_hardware_is_probed_by_opening() -> None:
 
     assert chosen.hardware is opens("h264_nvenc", SIZE)
     assert not opens("no_such_encoder", SIZE)
+
+
+def test_a_note_is_a_comment_of_a_playlist() -> None:
+    plain = playlist("init", [("0", Fraction(1))], Fraction(1), ended=True)
+    with_note = noted(plain, "proxy /assets/x")
+
+    assert note_in(with_note) == "proxy /assets/x"
+    assert [
+        line for line in with_note.splitlines() if not line.startswith("# ")
+    ] == plain.splitlines()
+    assert note_in(plain) == note_in("") == note_in(noted(plain, "")) == ""

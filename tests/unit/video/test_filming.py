@@ -28,6 +28,7 @@ class Compass:
     views: Views | None = None
     held_out_psnr_db: float | None = None
     degraded: tuple[str, ...] = ()
+    kept: tuple[Path, ...] = ()
 
     def bands(self, moment: Moment, lens: Lens, output: Output, run: Run) -> Iterator[Floats]:
         x = moment.pose[0, 3] + lens.aside_m * moment.pose[0, 0]

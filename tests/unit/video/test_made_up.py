@@ -15,7 +15,8 @@ from models.media.size import Size
 from models.video.cost import estimate
 from models.video.diffusion.families import ANIMATEDIFF, COG, LTX, SVD, WAN, Family, family_of
 from models.video.generator import Take
-from models.video.making import framing, nearest
+from models.video.making import framing
+from models.video.pace import nearest, place_of
 from models.video.runway.offer import MODELS
 from models.video.schema import VideoRequest
 
@@ -33,6 +34,7 @@ def ask(**more: Any) -> VideoRequest:
         {"model": "wan"},
         {"image": PICTURE},
         {"engine": "nerf", "steps": 4},
+        {"engine": "path-trace", "interpolate": "motion"},
         {"engine": "diffusion", "prompt": ""},
         {"engine": "diffusion", "camera": {"preset": "orbit"}},
         {"engine": "diffusion", "style": "cartoon"},
@@ -107,6 +109,33 @@ def test_pictures_are_shown_from_when_they_begin() -> None:
 
     assert [nearest(n, Fraction(24), take) for n in range(7)] == [0, 0, 1, 2, 2, 3, 4]
     assert [nearest(n, Fraction(8), take) for n in range(7)] == [0, 2, 4, 6, 8, 8, 8]
+
+
+@given(st.integers(1, 60), st.integers(1, 120), st.integers(1, 200), st.integers(0, 400))
+def test_frames_lie_among_the_pictures_as_their_times_do(
+    fps: int, rate: int, count: int, number: int
+) -> None:
+    take = Take(Size(2, 2), fps, count, lambda _: np.zeros((2, 2, 3), np.uint8))
+    place = place_of(number, Fraction(rate), take)
+
+    assert 0 <= place <= count - 1
+    assert abs(place - min(Fraction(count - 1), Fraction(number * fps, rate))) <= Fraction(1, 24)
+    assert place <= place_of(number + 1, Fraction(rate), take)
+
+
+def test_estimates_count_pictures_between_a_models_own() -> None:
+    def told(**more: Any) -> float:
+        return estimate(ask(engine="diffusion", prompt="a cat", **more)).interpolation_s
+
+    assert told() == told(fps=24, interpolate="none") == 0
+    assert 0 < told(fps=24) < told(fps=48)
+    assert estimate(ask(prompt="a cat", fps=48)).interpolation_s == 0
+
+
+def test_a_rate_of_television_shows_the_pictures_themselves() -> None:
+    take = Take(Size(2, 2), 24, 200, lambda _: np.zeros((2, 2, 3), np.uint8))
+
+    assert [place_of(n, Fraction(24000, 1001), take) for n in range(200)] == list(range(200))
 
 
 @pytest.mark.parametrize(

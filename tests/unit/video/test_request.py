@@ -7,7 +7,7 @@ import pytest
 from pydantic import ValidationError
 
 from models.core.errors import TooLarge
-from models.video.cost import estimate, native_size
+from models.video.cost import LONG_S, PROXY_SHARE, estimate, frames_s, native_size, proxy_of
 from models.video.schema import VideoRequest, exact_rate, resolutions
 
 
@@ -22,6 +22,7 @@ def ask(**more: Any) -> VideoRequest:
         {"width": 641},
         {"width": 8192, "height": 8192},
         {"codec": "h264", "container": "webm"},
+        {"codec": "vp9", "width": 7680, "height": 4320},
         {"codec": "h264", "hdr": "hdr10"},
         {"codec": "hevc", "hdr": "hdr10", "engine": "nerf"},
         {"codec": "hevc", "hdr": "hdr10", "output": "depth"},
@@ -91,3 +92,25 @@ def test_frames_beyond_the_tracer_are_enlarged_and_only_if_allowed() -> None:
     assert native_size(ask(**eight_k), "nerf") == (7680, 4320)
     with pytest.raises(TooLarge, match="allow upscale"):
         estimate(ask(**eight_k, upscale="none"))
+
+
+def test_a_small_film_comes_first_where_the_whole_takes_long() -> None:
+    usual = ask(engine="nerf")
+    large = ask(engine="nerf", width=7680, height=4320)
+    vertical = ask(engine="nerf", width=2160, height=3840, fps=23.976)
+    long = ask(engine="path-trace", width=854, height=480, duration_s=60)
+    small, turned = proxy_of(large), proxy_of(vertical)
+    assert small is not None
+    assert turned is not None
+
+    assert proxy_of(usual) is None
+    assert (small.size, small.rate, small.frames) == ((640, 360), 12, 36)
+    assert small.seconds < PROXY_SHARE * frames_s(large)
+    assert (turned.size, turned.rate) == ((360, 640), Fraction(12000, 1001))
+    assert frames_s(long) > LONG_S
+    assert proxy_of(long) is None  # it would take too much of the whole
+    assert proxy_of(ask(proxy="always")) is not None
+    assert proxy_of(large.model_copy(update={"proxy": "never"})) is None
+    assert estimate(large).proxy_s == pytest.approx(small.seconds, abs=0.1)
+    with pytest.raises(ValidationError, match="no proxy"):
+        ask(engine="diffusion", proxy="always")

@@ -28,7 +28,7 @@ def crew(threads: int) -> Iterator[Crew]:
     if threads == 1:
         yield _alone
         return
-    with ThreadPoolExecutor(threads, "nerf") as pool:
+    with ThreadPoolExecutor(threads, "crew") as pool:
 
         def share(work: Work, parts: int) -> None:
             for _ in pool.map(work, range(parts)):

@@ -1,0 +1,1 @@
+"""Frames between frames: what moves is followed from one picture to the next."""
