@@ -15,11 +15,14 @@ from models.core.artifacts import Provenance
 from models.core.capability import Run, Setup
 from models.core.errors import Cancelled, InvalidInput, ModelUnavailable
 from models.core.local_store import LocalArtifactStore
+from models.media.codecs import choose_encoder
 from models.media.facts import read_back
 from models.video.layers.estimator import Estimator
 from models.video.layers.reach import LIMIT
 from models.video.model import VideoModel
+from models.video.ranges import RangeRequest, cache_id
 from models.video.schema import PathRequest, PathResult, VideoRequest, VideoResult
+from models.video.shooting import clip_name, reel_of
 from tests.training.layered import HIGH, TANGENTS, WIDE, box_before_wall, waves
 
 pytestmark = pytest.mark.timeout(600)  # compiles, where nobody has before
@@ -168,3 +171,21 @@ def test_depth_is_estimated_where_a_checkpoint_is_configured(tmp_path: Path) -> 
     assert "distances were not given" in film.degraded[0]
     with pytest.raises(InvalidInput, match="the picture has no depth"):
         without.run(asked(without), Run(owner="anna"))
+
+
+def test_a_segment_is_the_same_whoever_films_it(tmp_path: Path) -> None:
+    leader, helper = model_in(tmp_path / "leader"), model_in(tmp_path / "helper")
+    asked = film_of(helper)
+    film = leader.run(film_of(leader), Run(owner="anna"))
+    assert isinstance(film, VideoResult)
+    assert film.assets.playlist is not None
+    store = leader._setup.store
+    playlist = b"".join(store.read(film.assets.playlist.id, "anna")).decode()
+    segments = [line for line in playlist.splitlines() if line.startswith("/assets/")]
+    encoder = choose_encoder(asked.codec, asked.size)
+    clip = clip_name(asked, 7, encoder, "anna")
+    order = RangeRequest(clip=clip, number=1, video=asked, seed=7, cache=cache_id(helper._clips))
+    helper.run(order, Run(owner="anna"))
+    made = reel_of(asked, "layers", encoder, helper._clips / clip).segment(1).read_bytes()
+
+    assert made == b"".join(store.read(segments[1].removeprefix("/assets/"), "anna"))
