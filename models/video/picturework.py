@@ -14,7 +14,7 @@ from models.core.artifacts import ArtifactStore
 from models.core.capability import Run
 from models.core.durable import write_atomically
 from models.core.errors import InvalidInput
-from models.image.sources import read_bytes, read_source
+from models.image.sources import MAX_PIXELS, NO_PICTURE, open_picture, read_bytes
 from models.media.size import Size
 from models.video.backend import Floats, Footage, Lens
 from models.video.camera import look_at
@@ -228,7 +228,10 @@ def _read(asked: DeepPicture, owner: str, store: ArtifactStore) -> tuple[Bytes, 
     """The picture, and the depth in its file."""
     content = read_bytes(asked.image, owner, store)
     if not content.startswith(EXR_MAGIC):
-        return np.asarray(read_source(asked.image, owner, store), np.uint8), None
+        image = open_picture(content, MAX_PIXELS)
+        if image is None:
+            raise InvalidInput(NO_PICTURE)
+        return np.asarray(image, np.uint8), None
     light, metres = read_exr(content)
     if light is None:
         raise InvalidInput("the picture's .exr file has no channels R, G and B")

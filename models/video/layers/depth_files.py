@@ -15,7 +15,10 @@ from models.core.errors import InvalidInput, TooLarge
 from models.video.nerf.arrays import Bytes, Floats
 
 MAX_PIXELS: Final = 40_000_000
+MAX_SAMPLES: Final = 120_000_000
+"""Of all channels of an EXR, which are decoded together."""
 EXR_MAGIC: Final = b"\x76\x2f\x31\x01"
+COLOURS: Final = ("RGB", "RGBA")
 ALONG_RAYS: Final = "depth.Z"
 """Channel of our own pictures, measured along each ray; others measure along the camera's axis."""
 AXIAL: Final = ("Z", "Depth.Z", "ViewLayer.Depth.Z", "Y", "R", "V")
@@ -80,13 +83,16 @@ def read_exr(content: bytes) -> tuple[Floats | None, Metres | None]:
         try:
             with OpenEXR.File(str(path), header_only=True) as file:
                 low, high = file.header()["dataWindow"]
-            _check(*(int(b) - int(a) + 1 for a, b in zip(low, high, strict=True)))
+                count = len(file.header()["channels"])
+            width, height = (int(b) - int(a) + 1 for a, b in zip(low, high, strict=True))
+            _check(width, height, count)
             with OpenEXR.File(str(path)) as file:
-                # They are emptied when the file is closed.
-                found = {k: np.array(v.pixels, np.float32) for k, v in file.channels().items()}
+                channels = file.channels()  # emptied when the file is closed
+                names = [name for name in (*COLOURS, ALONG_RAYS, *AXIAL) if name in channels]
+                found = {name: np.array(channels[name].pixels, np.float32) for name in names}
         except (RuntimeError, ValueError, KeyError, TypeError) as error:
             raise InvalidInput("the .exr file is damaged") from error
-    light = next((found[name][..., :3] for name in ("RGB", "RGBA") if name in found), None)
+    light = next((found[name][..., :3] for name in COLOURS if name in found), None)
     return light, _metres(found)
 
 
@@ -112,8 +118,11 @@ def shown(light: Floats) -> Bytes:
     return np.asarray(values * 255 + 0.5).astype(np.uint8)
 
 
-def _check(width: int, height: int) -> None:
+def _check(width: int, height: int, channels: int = 1) -> None:
     if width < 2 or height < 2:
         raise InvalidInput("the picture has fewer than 2 x 2 pixels")
-    if width * height > MAX_PIXELS:
-        raise TooLarge(f"a picture may have {MAX_PIXELS // 1_000_000} megapixels")
+    if width * height > MAX_PIXELS or width * height * channels > MAX_SAMPLES:
+        raise TooLarge(
+            f"a picture may have {MAX_PIXELS // 1_000_000} megapixels, and an .exr file "
+            f"{MAX_SAMPLES // 1_000_000} million samples in all of its channels"
+        )

@@ -13,10 +13,11 @@ from pydantic import ValidationError
 
 from models.core.artifacts import Asset, Provenance
 from models.core.capability import Run
-from models.core.errors import InvalidInput, UnknownAsset
+from models.core.errors import InvalidInput, TooLarge, UnknownAsset
 from models.core.local_store import LocalArtifactStore
 from models.media.size import Size
 from models.video.cost import estimate
+from models.video.layers import depth_files
 from models.video.layers.reach import nearer
 from models.video.nerf.arrays import Floats
 from models.video.path import CameraPath, Preset
@@ -156,7 +157,9 @@ def test_distances_along_rays_to_a_wall_are_one_distance_along_the_axis(
     assert own.subject.distance_m == pytest.approx(3.0, abs=1e-3)
 
 
-def test_what_cannot_be_used_is_refused_with_the_way_out(store: LocalArtifactStore) -> None:
+def test_what_cannot_be_used_is_refused_with_the_way_out(
+    store: LocalArtifactStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
     image = kept(store, GREY)
     deep = kept(store, png(np.full((32, 64), 30000, np.uint16)))
     wrong = {
@@ -176,6 +179,10 @@ def test_what_cannot_be_used_is_refused_with_the_way_out(store: LocalArtifactSto
             place_of(picture, store)
     with pytest.raises(UnknownAsset):
         place_of({"image": image, "depth": deep}, store, "boris")
+    monkeypatch.setattr(depth_files, "MAX_SAMPLES", 64 * 32 * 3)
+    light = np.full((32, 64, 3), 0.2, np.float32)
+    with pytest.raises(TooLarge, match="million samples"):
+        place_of({"image": kept(store, exr(RGB=light, Z=light[..., 0].copy()))}, store)
 
 
 @pytest.mark.parametrize("name", sorted(_SHAPES))
