@@ -10,8 +10,11 @@ calibration are judged on every payment of the week, and again without those car
 terminals which nobody has reported yet in their present run. These look like any other payment; the
 one thing that tells something of them is how long nothing at the terminal could become known, which
 ranks them above 55 % of the legitimate payments of the whole record. How they rank in one week is
-chance: some 25 terminals decide it. `roc_auc_low` and `roc_auc_high` are the 95 % interval over
-resampled terminals. The column `scenario` is read for `roc_auc_expected` alone.
+chance: some 25 terminals decide it. `roc_auc_unreported` is the model's on these frauds, of which
+there are `unreported_share`, and `roc_auc_reported` on all others. `roc_auc_low` and `roc_auc_high`
+are the 95 % interval over resampled terminals. The column `scenario` is read for these figures alone.
+On eight earlier weeks, four of June and four of July, neither an order of the unreported by that time
+nor a blend with a model of seven days raised the means of both months by more than .001.
 
 Run: `python -m benchmarks.fraud_handbook FOLDER [--test 2018-08-08] [--validation]`.
 """
@@ -76,9 +79,10 @@ def main() -> None:
         rows = evaluated(payments, test - 14, test)
         figures = {
             **_book(payments, book, test, rows),
-            **_ours(payments, ours, test, rows, options.days),
+            **_ours(payments, ours, test, rows, options.days, hidden),
             "roc_auc_expected": 1
             - (1 - told) * float(hidden[rows].sum() / payments.fraud[rows].sum()),
+            "roc_auc_by_waiting": told,
             "n": float(len(rows)),
         }
         print(week, figures, file=sys.stderr)
@@ -102,7 +106,12 @@ def _told_by_waiting(payments: Payments, ours: Array, hidden: npt.NDArray[np.boo
 
 
 def _ours(
-    payments: Payments, rows: Array, test: int, held: npt.NDArray[np.int64], days: int
+    payments: Payments,
+    rows: Array,
+    test: int,
+    held: npt.NDArray[np.int64],
+    days: int,
+    hidden: npt.NDArray[np.bool_],
 ) -> Figures:
     fit_on = _days(payments, test - 7 - days, test - 7)
     at_s = (payments.t_s[fit_on] + START_S).astype(float)
@@ -113,10 +122,24 @@ def _ours(
     low, high = _interval(payments.terminal[held], payments.fraud[held], margins)
     return {
         **_ranking(payments, held, margins, ""),
+        **_by_report(payments.fraud[held], hidden[held], margins),
         "roc_auc_low": low,
         "roc_auc_high": high,
         **_decisions(payments, fitted, rows, week),
         **{f"{name}_unknown_cards": value for name, value in unknown.items()},
+    }
+
+
+def _by_report(
+    fraud: npt.NDArray[np.bool_], hidden: npt.NDArray[np.bool_], margins: Array
+) -> Figures:
+    """The ROC AUC of frauds that nothing can be known of, and of the others."""
+    return {
+        "roc_auc_unreported": float(
+            roc_auc_score(hidden[hidden | ~fraud], margins[hidden | ~fraud])
+        ),
+        "roc_auc_reported": float(roc_auc_score(fraud[~hidden], margins[~hidden])),
+        "unreported_share": float(hidden.sum() / fraud.sum()),
     }
 
 

@@ -2,32 +2,37 @@
 
 In process and on one thread: packed trees with reasons, `Booster.inplace_predict`, and Shapley
 values by `pred_contribs`, each over the same rows in turn. Then requests through the capability,
-state included, one by one and in batches; and over HTTP at a fixed rate, of a running service
-(`--url`) or of one that is started for it with the fraud capability alone (`--proxies`). The client
-shares the cores with it.
+state included, one by one and in batches; and over HTTP of a running service (`--port`) or of one
+that is started for it with the fraud capability alone (`--proxies`): first a month of payments
+in batches (`http_rows_per_s`), then single ones at a fixed rate. The client shares the cores with it.
+`*_cpu_ms` is what a request costs in each layer, the client being `client`, beside what the service
+uses without any (`idle_cpu_share`, of one core).
 
-Run: `python -m benchmarks.fraud_serving [--url http://127.0.0.1:8000] [--proxies default haproxy]`.
+Run: `python -m benchmarks.fraud_serving [--port 8000] [--proxies default haproxy] [--rate 200]`.
 """
 
 import argparse
 import asyncio
+import json
 import os
 import sys
 import tempfile
 import time
+from collections import defaultdict
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-import httpx
 import numpy as np
 import numpy.typing as npt
+import psutil
 import xgboost
 import yaml
 
 from benchmarks.gateway import HAPROXY, ROOT, _running
 from benchmarks.machine import report
+from benchmarks.open_load import Client, cpu_s
 from models.core.capability import Run, Setup
 from models.core.local_store import LocalArtifactStore
 from models.core.weights import load_json
@@ -41,6 +46,19 @@ from models.fraud.stream import streamed_features
 
 PORTS = {"default": 8723, "haproxy": 8724}
 ROUTE = "/api/v1/fraud/analyze"
+WARM_REQUESTS = 200
+BATCH_ROWS = 4_000
+IDLE_S = 4.0
+BUSY_TOWN = Town(
+    customers=600,
+    terminals=600,
+    days=30,
+    stolen_per_day=0.4,
+    cloned_per_day=0.1,
+    testing_per_day=0.05,
+    takeovers_per_day=0.3,
+)
+"""One payment in a hundred is a fraud; exact reasons cost more than fast ones."""
 Rows = npt.NDArray[np.float32]
 Figures = dict[str, float]
 
@@ -48,7 +66,7 @@ Figures = dict[str, float]
 def main() -> None:
     """Print the figures."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--url", help="of a running service, to measure over HTTP too")
+    parser.add_argument("--port", type=int, help="of a running service, to measure over HTTP too")
     parser.add_argument("--rate", type=float, default=200.0, help="requests per second over HTTP")
     parser.add_argument("--seconds", type=float, default=10.0, help="of load over HTTP")
     parser.add_argument("--proxies", nargs="*", default=[], choices=tuple(PORTS))
@@ -59,8 +77,8 @@ def main() -> None:
     figures = _in_process(rows[-4000:])
     print(figures, file=sys.stderr)
     figures |= _capability(town)
-    if options.url:
-        figures |= asyncio.run(_over_http(options.url, options.rate, options.seconds))
+    if options.port:
+        figures |= asyncio.run(_over_http(options.port, options.rate, options.seconds, None))
     for proxy in options.proxies:
         found = _served(proxy, options.rate, options.seconds)
         print(proxy, found, file=sys.stderr)
@@ -157,29 +175,48 @@ def _served(proxy: str, rate: float, seconds: float) -> Figures:
         variables = {"ORRERY_DATA_DIR": folder, "RAY_worker_niceness": "0"}
         environment = {**os.environ, **variables, **(HAPROXY if proxy == "haproxy" else {})}
         command = [sys.executable, "-m", "graphs.cli", "serve", "--config", str(path)]
-        with _running([*command, "--port", str(port)], environment, port):
-            url = f"http://127.0.0.1:{port}"
-            asyncio.run(_over_http(url, rate / 4, seconds / 2))  # connections open, code warm
-            return asyncio.run(_over_http(url, rate, seconds))
+        with _running([*command, "--port", str(port)], environment, port) as process:
+            return asyncio.run(_over_http(port, rate, seconds, process))
 
 
-async def _over_http(url: str, rate: float, seconds: float) -> Figures:
-    """An open load: requests leave on time, whether or not earlier ones were answered."""
-    town = generate(Town(customers=100, terminals=50, days=70), 12)
-    events = [_event(each, number) for number, each in enumerate(town[: int(rate * seconds)])]
-    limits = httpx.Limits(max_connections=None, max_keepalive_connections=None)
-    async with httpx.AsyncClient(base_url=url, timeout=30, limits=limits) as client:
-
-        async def send(event: dict[str, Any], due_s: float) -> float:
-            await asyncio.sleep(max(0.0, due_s - time.perf_counter()))
-            (await client.post(ROUTE, json=event)).raise_for_status()
-            return time.perf_counter() - due_s
-
-        began_s = time.perf_counter() + 0.1
-        sent = [send(event, began_s + number / rate) for number, event in enumerate(events)]
-        times_ms = [1000 * each for each in await asyncio.gather(*sent)]
+async def _over_http(
+    port: int, rate: float, seconds: float, server: psutil.Process | None
+) -> Figures:
+    town = generate(BUSY_TOWN, 12)
+    events = [_event(each, number) for number, each in enumerate(town)]
+    count = int(rate * seconds)
+    past, singles = events[: -count - WARM_REQUESTS], events[-count - WARM_REQUESTS :]
+    client = Client("127.0.0.1", port, ROUTE)
+    batch_began_s = time.perf_counter()
+    for start in range(0, len(past), BATCH_ROWS):
+        await client.post(json.dumps({"events": past[start : start + BATCH_ROWS]}).encode())
+    batch_s = time.perf_counter() - batch_began_s
+    bodies = [json.dumps(event).encode() for event in singles]
+    await client.latencies_s(bodies[:WARM_REQUESTS], rate / 4)  # connections open, code warm
+    idle = _cpu(server)
+    await asyncio.sleep(IDLE_S)
+    before, began_s = _cpu(server), time.perf_counter()
+    times_ms = [1e3 * each for each in await client.latencies_s(bodies[WARM_REQUESTS:], rate)]
+    used, elapsed_s = _cpu(server), time.perf_counter() - began_s
+    client.close()
     p50, p99 = np.percentile(times_ms, (50, 99))
-    return {"http_p50_ms": p50, "http_p99_ms": p99, "http_requests_per_s": rate}
+    shares = {layer: (before[layer] - idle[layer]) / IDLE_S for layer in used}
+    spent_s = {layer: used[layer] - before[layer] - shares[layer] * elapsed_s for layer in used}
+    return {
+        "http_p50_ms": p50,
+        "http_p99_ms": p99,
+        "http_requests_per_s": rate,
+        "http_rows_per_s": len(past) / batch_s,
+        "idle_cpu_share": sum(shares.values()),
+        **{f"{layer}_cpu_ms": 1e3 * each / count for layer, each in spent_s.items()},
+    }
+
+
+def _cpu(server: psutil.Process | None) -> defaultdict[str, float]:
+    """CPU seconds so far by layer."""
+    layers = defaultdict(float) if server is None else cpu_s(server)
+    layers["client"] = time.process_time()
+    return layers
 
 
 if __name__ == "__main__":

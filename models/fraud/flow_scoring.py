@@ -114,7 +114,7 @@ class FlowModel:
         ordinary = ordinary or self.trained.ordinary
         scaled = ordinary.scaled(rows)
         residual = np.sqrt((ordinary.residual(scaled) ** 2).sum(1))
-        nearest = np.sqrt(ordinary.nearest(scaled)[1])
+        nearest = ordinary.strangeness(scaled)
         unusual = self._forest.scores(filled(rows, self.trained.ordinary.mean))
         margins = self._trees.many(rows.astype(np.float32))[0]
         return np.column_stack([margins, unusual, residual, nearest])

@@ -103,7 +103,8 @@ class Sites:
         Raises:
             StorageFull: It cannot be written; the earlier one stays.
         """
-        arrays = {**vars(site.ordinary), "tails": site.tails}
+        arrays = {name: getattr(site.ordinary, name) for name in ARRAYS[:-1]}
+        arrays["tails"] = site.tails
         content = {
             "model": self._sha256,
             "limit": site.limit,

@@ -1,8 +1,8 @@
 """Network flows: known attacks by what they were, unknown ones by being unlike normal traffic.
 
 Four detectors see different things. Boosted trees know the attacks of the past. An isolation
-forest, the residual of a principal-component model and the distance to the nearest normal flow are
-fitted on normal traffic alone. Each score becomes a tail probability against normal traffic that
+forest, the residual of a principal-component model and the distance to the nearest normal flow,
+measured by how far apart those are there, are fitted on normal traffic alone. Each score becomes a tail probability against normal traffic that
 the detectors did not see, and Fisher's weighted sum joins them: one loud detector is enough.
 """
 
@@ -17,11 +17,13 @@ from sklearn.ensemble import IsolationForest
 from sklearn.model_selection import StratifiedKFold
 from sklearn.neighbors import NearestNeighbors
 
+from models.fraud.flow_limit import limit_over_mixes
 from models.fraud.surprise import (
     SMALLEST_DEVIATION,
     filled,
     joined,
     standardised,
+    strangeness,
     tails_of,
 )
 
@@ -117,6 +119,7 @@ class Detectors:
             chosen = np.random.default_rng(seed).choice(len(scaled), size.references, False)
             self.references = scaled[chosen]
         self._neighbours = NearestNeighbors(n_neighbors=1).fit(self.references)
+        self._spacing = self._neighbours.kneighbors()[0][:, 0]
 
     def scores(self, rows: Floats) -> Floats:
         """How suspicious each flow is to each detector: `(N, 4)`, higher is worse."""
@@ -124,7 +127,8 @@ class Detectors:
         rebuilt = self.plane.inverse_transform(self.plane.transform(scaled))
         residual = np.sqrt(((scaled - rebuilt) ** 2).sum(1))
         margin = self.trees.inplace_predict(rows, predict_type="margin", missing=np.nan)
-        nearest = self._neighbours.kneighbors(scaled)[0][:, 0]
+        distance, place = self._neighbours.kneighbors(scaled)
+        nearest = strangeness(distance[:, 0], self._spacing[place[:, 0]])
         unusual = -self.forest.score_samples(self._filled(rows))
         return np.column_stack([margin, unusual, residual, nearest])
 
@@ -138,8 +142,9 @@ class Detectors:
 class NetworkModel:
     """An alarm with a false-alarm budget that is fixed beforehand.
 
-    The tails and the threshold come from normal flows that the detectors in question had not seen:
-    resubstituted, the budget is overshot twofold.
+    The tails and the threshold come from normal flows that the detectors in question had not seen,
+    and the budget holds for other mixes of their kinds too: on a later day the plain quantile is
+    overshot twofold. A kind is a combination of the levels of the categories.
 
     Args:
         rows: `(N, F)`, encoded flows.
@@ -165,10 +170,12 @@ class NetworkModel:
         keep_attacks: bool = False,
     ) -> None:
         splits = StratifiedKFold(folds, shuffle=True, random_state=seed).split(rows, attack)
-        unseen, attacks = [], []
+        unseen, attacks, kinds = [], [], []
         for fit, held in splits:
             detectors = Detectors(rows[fit], attack[fit], numbers, seed, size)
-            unseen.append(detectors.scores(rows[held][~attack[held]]))
+            ordinary = held[~attack[held]]
+            unseen.append(detectors.scores(rows[ordinary]))
+            kinds.append(rows[ordinary, numbers:])
             if keep_attacks:
                 attacks.append(detectors.scores(rows[held][attack[held]]))
         self.unseen = reference = np.concatenate(unseen)
@@ -176,7 +183,8 @@ class NetworkModel:
         self._reference = np.sort(reference, axis=0)
         self.detectors = Detectors(rows, attack, numbers, seed, size)
         self.limits = np.quantile(reference, 1 - budget, axis=0)
-        self.limit = float(np.quantile(self.join(reference), 1 - budget))
+        kind = np.unique(np.concatenate(kinds), axis=0, return_inverse=True)[1]
+        self.limit = limit_over_mixes(self.join(reference), kind, budget)
 
     def scores(self, rows: Floats) -> Floats:
         """Scores of the single detectors, `(N, 4)`."""

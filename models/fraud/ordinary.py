@@ -1,11 +1,12 @@
 """What ordinary flows are like: their scales, the plane that they lie near, and some of them."""
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import numpy.typing as npt
 
-from models.fraud.surprise import SMALLEST_DEVIATION, standardised
+from models.fraud.surprise import SMALLEST_DEVIATION, standardised, strangeness
 
 AXES = 20
 MOST_REFERENCES = 1_000
@@ -55,10 +56,26 @@ class Ordinary:
         middle = scaled - self.centre
         return np.asarray(middle - middle @ self.axes.T @ self.axes)
 
+    @cached_property
+    def spacing(self) -> Floats:
+        """Distance of each reference to the nearest other one, `(R,)`."""
+        squared = (self.references**2).sum(1)
+        between = squared[:, None] + squared[None] - 2 * self.references @ self.references.T
+        np.fill_diagonal(between, np.inf)
+        return np.sqrt(self._squared(self.references, between.argmin(1)))
+
+    def strangeness(self, scaled: Floats) -> Floats:
+        """How far scaled rows are from the references, `(N,)`."""
+        place, squared = self.nearest(scaled)
+        return strangeness(np.sqrt(squared), self.spacing[place])
+
     def nearest(self, scaled: Floats) -> tuple[npt.NDArray[np.intp], Floats]:
         """Nearest ordinary flow of each scaled row, and its squared distance: `(N,)` each."""
         squared = (scaled**2).sum(1)[:, None] - 2 * scaled @ self.references.T
         squared += (self.references**2).sum(1)[None]
         place = squared.argmin(1)
         # Differences again, since the expansion loses digits where flows are nearly equal.
-        return place, ((scaled - self.references[place]) ** 2).sum(1)
+        return place, self._squared(scaled, place)
+
+    def _squared(self, scaled: Floats, place: npt.NDArray[np.intp]) -> Floats:
+        return np.asarray(((scaled - self.references[place]) ** 2).sum(1))

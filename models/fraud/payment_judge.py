@@ -18,6 +18,10 @@ PLAIN_FACTS = ("customer_id", "terminal_id", "device_id", "country", "channel", 
 FACTS = frozenset((*PLAIN_FACTS, *NAMES))
 """What rules may ask for."""
 
+HISTORY_DAYS, CUSTOMER_30D, TERMINAL_1D = (
+    NAMES.index(name)
+    for name in ("customer_history_days", "customer_count_30d", "terminal_count_1d")
+)
 COLD_DAYS = 7.0
 NO_STATE = "the state cannot be written: judged by rules alone"
 NO_MODEL = "the model is not available: judged by rules alone"
@@ -90,10 +94,10 @@ def _facts(payment: Transaction, values: Sequence[float]) -> Mapping[str, Fact]:
 
 
 def _memory(values: Sequence[float]) -> Memory:
-    days = values[NAMES.index("customer_history_days")]
+    days = values[HISTORY_DAYS]
     return Memory(
-        customer_payments_30d=int(values[NAMES.index("customer_count_30d")]),
-        terminal_payments_1d=int(values[NAMES.index("terminal_count_1d")]),
+        customer_payments_30d=int(values[CUSTOMER_30D]),
+        terminal_payments_1d=int(values[TERMINAL_1D]),
         history_days=round(days, 2),
         cold=days < COLD_DAYS,
     )

@@ -13,6 +13,9 @@ LEVEL_WEIGHT = 3.0
 """A flow of another service is as far away as one that differs by three deviations twice."""
 SMALLEST_DEVIATION = 0.05
 LIMIT = 10.0
+SPARSE_SHARE = 0.5
+"""Of the spacing, taken off the distance. Chosen with one attack family left out and the mix of
+ordinary flows shifted: at 5.5 % false alarms it finds .96 of the unseen families instead of .92."""
 
 
 def tails_of(scores: Floats, reference: Floats) -> Floats:
@@ -29,6 +32,19 @@ def joined(tails: Floats) -> Floats:
     Good 1955, doi:10.1111/j.2517-6161.1955.tb00200.x.
     """
     return np.asarray(-np.log(tails) @ VOICES)
+
+
+def strangeness(nearest: Floats, spacing: Floats) -> Floats:
+    """How far flows are from ordinary ones, less where these lie far apart themselves: `(N,)`.
+
+    Rare but ordinary flows are far from each other; what is as far from one of them is no stranger.
+    The idea of local density is that of Breunig et al. 2000, doi:10.1145/335191.335388.
+
+    Args:
+        nearest: `(N,)`, distance to the nearest ordinary flow.
+        spacing: `(N,)`, from there to the ordinary flow nearest to it.
+    """
+    return nearest - SPARSE_SHARE * spacing
 
 
 def standardised(rows: Floats, mean: Floats, deviation: Floats) -> Floats:

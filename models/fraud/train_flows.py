@@ -170,7 +170,7 @@ def _card(source: str, figures: dict[str, float], budget: float) -> str:
 
 Boosted trees (XGBoost), an isolation forest, the residual of principal components and the nearest
 normal flow, joined by Fisher's weighted sum; thresholds from flows that the detectors had not seen,
-at a budget of {budget:g} false alarms.
+at a budget of {budget:g} false alarms that also holds in three of four other mixes of their kinds.
 
 Trained on: {source}. On flows that were not learned from:
 

@@ -85,7 +85,7 @@ class Assistant:
             scene.footage, scene.path, scene.native, request.video.output, scene.near_far,
             run, painted,
         )  # fmt: skip
-        scene.reel.film(request.number, source)
+        scene.reel.film(request.number, source, run.check)
         run.check()
         return self._handed_over(request, scene.reel)
 

@@ -10,12 +10,12 @@ from models.core.seeds import SEED_LIMIT, derive, draw_seed
 from models.image.schema import Scene
 from models.media.codecs import Encoder, choose_encoder
 from models.media.reel import Reel
-from models.media.size import Size
 from models.video import chart
 from models.video.assistant import Assistant
 from models.video.backend import Footage
 from models.video.cost import Proxy, estimate, frames_s, native_size, proxy_of
 from models.video.crew import Crew, helpers_for
+from models.video.enlarged import enlargement
 from models.video.filming import source_of
 from models.video.making import Maker
 from models.video.parcels import Parcels
@@ -25,7 +25,6 @@ from models.video.ranges import Courier, RangeRequest, RangeResult, cache_id
 from models.video.release import Shelf, Stream, provenance_of, release
 from models.video.schema import (
     EngineName,
-    Enlargement,
     Estimate,
     PathRequest,
     PathResult,
@@ -170,7 +169,7 @@ class VideoModel:
             codec=request.codec,
             encoder=encoder.name,
             native_resolution=(native.width, native.height),
-            upscale=_enlargement(native, request.size),
+            upscale=enlargement(native, request.size, request.upscaler),
             views=footage.views,
             held_out_psnr_db=footage.held_out_psnr_db,
             layered=place.layered(),
@@ -275,10 +274,6 @@ def _geometry_of(footage: Footage, engine: EngineName) -> Literal["layers", "mul
 
 def _scene_in(place: Place) -> Scene | None:
     return place.scene if isinstance(place, Setting) else None
-
-
-def _enlargement(native: Size, size: Size) -> Enlargement | None:
-    return None if native == size else Enlargement(factor=round(size.width / native.width, 3))
 
 
 def _clip_of(request: VideoRequest, folder: Path) -> Path:

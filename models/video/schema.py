@@ -16,7 +16,14 @@ from models.image.schema import (
     SourceImage,
     StyleName,
 )
-from models.media.formats import CONTAINERS, HDR_CODECS, CodecName, Container, Range
+from models.media.formats import (
+    CONTAINERS,
+    HDR_CODECS,
+    CodecName,
+    Container,
+    Range,
+    UpscalerName,
+)
 from models.media.size import Size
 from models.video.path import MAX_DURATION_S, CameraPath, NerfstudioPath, Preset
 from models.video.photos import Photos
@@ -85,6 +92,9 @@ class VideoRequest(Value):
     container: Container | None = Field(None, description="the codec's usual one if absent")
     codec: CodecName = "h264"
     hdr: Range = "none"
+    upscaler: UpscalerName = Field(
+        "lanczos", description="what enlarges: a filter, or a network that sharpens; output rgb"
+    )
     upscale: Upscale = Field(
         "auto", description="render smaller and enlarge: only where needed, never, or by a factor"
     )
@@ -118,6 +128,8 @@ class VideoRequest(Value):
             raise ValueError("hdr10 needs codec hevc or av1")
         if self.hdr == "hdr10" and (self.output != "rgb" or self.engine == "nerf"):
             raise ValueError("hdr10 is of scene-linear light: output rgb by engine path-trace")
+        if self.upscaler == "learned" and (self.output != "rgb" or self.upscale == "none"):
+            raise ValueError("upscaler learned enlarges pictures: output rgb, upscale auto, 2 or 4")
         if self.duration_s and isinstance(self.camera, CameraPath | NerfstudioPath):
             raise ValueError("a path has its own duration: leave duration_s out")
         if isinstance(self.camera, CameraPath | Preset) and self.camera.stereo != "none":
@@ -273,7 +285,9 @@ class Enlargement(Value):
     """How frames became larger than what was computed."""
 
     factor: float
-    method: Literal["lanczos"] = "lanczos"
+    method: UpscalerName = Field(
+        "lanczos", description="of luma; colour is always enlarged by lanczos"
+    )
 
 
 class Interpolation(Value):

@@ -1,4 +1,5 @@
 import json
+import pickle
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -100,6 +101,16 @@ def test_one_by_one_in_a_batch_and_after_a_restart_the_answers_agree(
         assert left.score == pytest.approx(right.score, abs=1e-4)
         assert left.decision == right.decision
         assert left.memory == right.memory
+
+
+def test_an_answer_passes_between_processes_unchanged(build: Build) -> None:
+    flow = {"kind": "network_flow", "event_id": "f", "nsl_kdd": {"protocol_type": "tcp"}}
+    refused, noted = event(1, amount=2), {"kind": "feedback", "event_id": "e1", "fraud": True}
+    others = [flow, refused, {**noted, "reported_at": "2026-03-09T00:00:00Z"}]
+    answer = ask(build(), *[event(n, amount=10.1 / (1 + n)) for n in range(40)], *others)
+
+    assert pickle.loads(pickle.dumps(answer)) == answer
+    assert {each.outcome for each in answer.results} == {"judged", "refused", "noted"}
 
 
 def test_a_repeated_event_gets_the_same_answer_and_says_so(build: Build) -> None:
