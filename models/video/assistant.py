@@ -124,7 +124,7 @@ class Assistant:
     def _prepared(self, request: RangeRequest, run: Run) -> _Scene:
         video = request.video
         engine = estimate(video).engine
-        assert engine in ("nerf", "path-trace")  # noqa: S101  # the others are not divided
+        assert engine in ("nerf", "path-trace", "layers")  # noqa: S101  # the others are not divided
         encoder = self._encoder(request, run)
         folder = self._clips / request.clip
         make_folder(folder)

@@ -37,6 +37,14 @@ FIT_S: Final = 35.0
 FIELD_S_PER_PIXEL: Final = 1.45e-7
 FIELD_S_PER_FRAME: Final = 0.5
 
+LAYERS_S: Final = 2.0
+LAYERS_S_PER_POINT: Final = 6e-7
+"""Of taking a picture apart."""
+LAYERS_FRAME_S_PER_POINT: Final = 1.8e-7
+LAYERS_FRAME_S_PER_PIXEL: Final = 4e-8
+LAYERS_POINTS: Final = 8_300_000
+"""Of a picture as it is used: layers of more would take gigabytes."""
+
 WORTH_A_FIT: Final = 0.6
 """A field must be that much cheaper: it shows nothing before it is fitted, and less than the tracer."""
 
@@ -68,7 +76,7 @@ def native_size(request: VideoRequest, engine: EngineName) -> Size:
     size = request.size
     if request.upscale in (2, 4):
         return _divided(size, int(request.upscale))
-    if engine == "nerf" or size.pixels <= TRACED_PIXELS:
+    if engine != "path-trace" or size.pixels <= TRACED_PIXELS:
         return size
     if request.upscale == "none":
         raise TooLarge(
@@ -189,6 +197,8 @@ def _between_s(request: VideoRequest) -> float:
 
 def choose(request: VideoRequest) -> tuple[EngineName, str]:
     """The engine and the reason for it."""
+    if request.picture is not None:
+        return "layers", "a picture with depth is filmed in layers"
     if request.engine in ("nerf", "path-trace"):
         return request.engine, "as asked"
     if request.photos is not None:
@@ -210,6 +220,10 @@ def costs(request: VideoRequest, engine: EngineName, native: Size) -> tuple[floa
     """Seconds of one core: once, and for each frame."""
     blur = BLUR_SAMPLES if getattr(request.camera, "shutter_deg", 0) else 1
     larger_s = enlarging_s(request, native)
+    if engine == "layers":
+        points = min(native.pixels, LAYERS_POINTS)  # pictures have about as many as frames
+        frame_s = LAYERS_FRAME_S_PER_POINT * points + LAYERS_FRAME_S_PER_PIXEL * native.pixels
+        return LAYERS_S + LAYERS_S_PER_POINT * points, blur * frame_s + larger_s
     if engine == "path-trace":
         return START_S, blur * trace_s(native, request.quality) + larger_s
     views_s = VIEW_COUNT * trace_s(Size(VIEW_PX, VIEW_PX), "draft") if not request.photos else 0

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Final
+from typing import Final, Literal
 
 from models.core.capability import ModelCard, Run, Setup
 from models.core.errors import InvalidInput
@@ -24,6 +24,7 @@ from models.video.proxy import Kept, film_proxy, forget_proxy
 from models.video.ranges import Courier, RangeRequest, RangeResult, cache_id
 from models.video.release import Shelf, Stream, provenance_of, release
 from models.video.schema import (
+    EngineName,
     Estimate,
     PathRequest,
     PathResult,
@@ -60,7 +61,7 @@ class VideoModel:
         films = tuple(
             ModelCard(name=card.name, version=VERSION, device=self._setup.device)
             for card in engine_cards()
-            if card.name in ("nerf", "path-trace")
+            if card.name in ("nerf", "path-trace", "layers")
         )
         return films + self._maker.cards()
 
@@ -120,7 +121,7 @@ class VideoModel:
     ) -> VideoResult:
         watch = Stopwatch()
         engine = told.engine
-        assert engine in ("nerf", "path-trace")  # noqa: S101  # the others make no use of paths
+        assert engine in ("nerf", "path-trace", "layers")  # noqa: S101  # the others have no paths
         native = native_size(request, engine)
         reel = reel_of(request, engine, encoder, place.folder)
         resumed_at = reel.frames_closed
@@ -159,8 +160,8 @@ class VideoModel:
             assets=assets,
             engine=told.engine,
             why=told.why,
-            source="scene" if isinstance(place, Setting) else "photos",
-            geometry="multi-view" if footage.views else "exact",
+            source=_source_of(place, engine),
+            geometry=_geometry_of(footage, engine),
             frames=request.frames,
             fps=float(request.rate),
             duration_s=round(request.frames / float(request.rate), 6),
@@ -171,6 +172,7 @@ class VideoModel:
             upscale=enlargement(native, request.size, request.upscaler),
             views=footage.views,
             held_out_psnr_db=footage.held_out_psnr_db,
+            layered=place.layered(),
             depth_range_m=near_far if request.output == "depth" else None,
             sprites=sprites,
             scene=_scene_in(place),
@@ -256,6 +258,18 @@ def _frame_progress(
         run.progress(start + (FRAMES_TO - start) * share, f"frame {done} of {request.frames}")
 
     return told
+
+
+def _source_of(place: Place, engine: EngineName) -> str:
+    if engine == "layers":
+        return "picture"
+    return "scene" if isinstance(place, Setting) else "photos"
+
+
+def _geometry_of(footage: Footage, engine: EngineName) -> Literal["layers", "multi-view", "exact"]:
+    if engine == "layers":
+        return "layers"
+    return "multi-view" if footage.views else "exact"
 
 
 def _scene_in(place: Place) -> Scene | None:
