@@ -13,8 +13,8 @@ from graphs import __version__
 from graphs.app import GATEWAY, ORCHESTRATOR
 from graphs.calls import Calls
 from graphs.catalogue import CATALOGUE
-from graphs.entry import by_deployment
 from graphs.commands.keys import SCOPES
+from graphs.entry import by_deployment
 from graphs.gateway import build_api, describe_api
 from graphs.orchestra import RemoteEngine
 from graphs.principals import EVERYTHING, Doorkeeper
