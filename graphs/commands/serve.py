@@ -11,6 +11,7 @@ import tempfile
 import time
 from pathlib import Path
 from types import FrameType
+from typing import Any
 
 import httpx
 import psutil
@@ -88,6 +89,7 @@ class Service:
         self._config.write_text(yaml.safe_dump(config))
         self._dashboard = () if dashboard_port is None else (str(dashboard_port),)
         self._stopping = False
+        self._needs_key = False
 
     def run(self) -> int:
         """Start, announce, wait for a signal, stop; the exit status."""
@@ -148,6 +150,7 @@ class Service:
                 answer = None
             # With keys configured the gateway refuses us; Serve admits it only when warm.
             if answer is not None and answer.status_code in {200, 401}:
+                self._needs_key = answer.status_code != 200
                 return True
             log = self._log.read_text(errors="replace")
             if DEPLOY_FAILED in log:
@@ -160,8 +163,11 @@ class Service:
         say(f"\nOrrery is ready at {self._address} ({elapsed_s:.0f} s). A first picture:\n")
         say(f"  curl -s {self._address}/api/v1/generate/image \\")
         say("    -H 'Content-Type: application/json' \\")
+        if self._needs_key:
+            say("    -H 'Authorization: Bearer KEY' \\")
         say(f"    -d '{body}'\n")
-        say(f"then open {self._address} + the `url` of the reply. Logs: {self._log.parent}")
+        say(f"then open {self._address} + the `url` of the reply. A page to draw with is at")
+        say(f"{self._address}. Logs: {self._log.parent}")
         say("Ctrl-C stops it.")
 
     def _tail(self) -> str:
@@ -187,7 +193,7 @@ class Service:
         say(f"Stopped after {time.monotonic() - started:.1f} s.")
 
 
-def _read(path: Path) -> dict[str, dict[str, object]]:
+def _read(path: Path) -> dict[str, Any]:
     try:
         config = yaml.safe_load(path.read_text())
     except (OSError, yaml.YAMLError) as error:

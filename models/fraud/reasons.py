@@ -109,6 +109,9 @@ UNKNOWN: dict[str, str] = {
     "CUSTOMER_PACE": "no earlier payment of the customer is known",
     "CUSTOMER_FRAUD": "no fraud of the customer is known",
     "AMOUNT_FOR_CUSTOMER": "too few earlier payments of the customer to compare the amount with",
+    "customer_ratio_60d": "no payments of the customer in 60 days to compare the amount with",
+    "customer_z_60d": "too few payments of the customer in 60 days to tell how odd the amount is",
+    "customer_z_old": "no payments of the customer before the last 14 days to compare the amount with",
     "AMOUNT_FOR_TERMINAL": "too few earlier payments at the terminal to compare the amount with",
     "TERMINAL_AMOUNTS": "no recent payments at the terminal to compare with what is usual",
     "TERMINAL_FRAUD": "nothing is known yet of frauds at the terminal",
@@ -117,7 +120,7 @@ UNKNOWN: dict[str, str] = {
     "NEW_DEVICE": "whether the device is new to the customer is not known",
     "NEW_COUNTRY": "whether the country is new to the customer is not known",
 }
-"""What is said of a feature that is not known, by its code."""
+"""What is said of a feature that is not known, by its name or else its code."""
 
 
 class Reason(Value):
@@ -157,7 +160,7 @@ def _reason(feature: str, value: float, contribution: float, method: Method) -> 
     code, sentence = TEXTS[feature]
     unknown = math.isnan(value)
     if unknown:
-        sentence = UNKNOWN.get(code, f"not known: {feature}")
+        sentence = UNKNOWN.get(feature) or UNKNOWN.get(code, f"not known: {feature}")
     elif not value:
         sentence = DENIED.get(feature, sentence)
     return Reason(
