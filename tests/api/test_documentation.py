@@ -19,7 +19,11 @@ from graphs.gateway import build_api, describe_api
 from graphs.orchestra import RemoteEngine
 from graphs.principals import EVERYTHING, Doorkeeper
 from graphs.problems import PROBLEMS
+from graphs.routes.tasks import EXAMPLE
 from graphs.settings import Settings
+from graphs.steps import CapabilitySteps
+from models.workflow.spec import Spec
+from models.workflow.validation import check
 from tests.api.conftest import Api
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -51,6 +55,12 @@ def test_a_key_can_be_given_every_scope_that_a_route_needs() -> None:
     needed = set(re.findall(r"^\| `(?:GET|POST|DELETE) .*\| `(\w+)`.*\|$", REFERENCE, re.MULTILINE))
 
     assert needed == set(SCOPES) - {EVERYTHING}
+
+
+def test_the_graph_that_describes_the_route_is_valid(api: Api) -> None:
+    steps = CapabilitySteps(CATALOGUE, Calls(api.backend))
+
+    check(Spec.model_validate(EXAMPLE), steps.services())
 
 
 def test_every_problem_is_documented_with_its_status() -> None:
