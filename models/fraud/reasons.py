@@ -111,7 +111,7 @@ UNKNOWN: dict[str, str] = {
     "AMOUNT_FOR_CUSTOMER": "too few earlier payments of the customer to compare the amount with",
     "customer_ratio_60d": "no payments of the customer in 60 days to compare the amount with",
     "customer_z_60d": "too few payments of the customer in 60 days to tell how odd the amount is",
-    "customer_z_old": "no payments of the customer before the last 14 days to compare the amount with",
+    "customer_z_old": "too few payments of the customer before the last 14 days to compare with",
     "AMOUNT_FOR_TERMINAL": "too few earlier payments at the terminal to compare the amount with",
     "TERMINAL_AMOUNTS": "no recent payments at the terminal to compare with what is usual",
     "TERMINAL_FRAUD": "nothing is known yet of frauds at the terminal",
