@@ -22,7 +22,7 @@ from deployments.node_address import bind_to_node_address
 from deployments.node_metrics import measure_node, name_as_number
 from deployments.peers import ServePeers, peers_in
 from deployments.signs import Sign, Signs
-from deployments.work import Work, kinds_as_numbers
+from deployments.work import Work, kind_of, kinds_as_numbers
 from models.core.capability import ALONE, Capability, ModelCard, Peers, Run, Setup
 from models.core.device import cap_memory, choose_device
 from models.core.errors import Cancelled, CapabilityError, CapacityExceeded
@@ -214,7 +214,7 @@ class Replica:
         begun.set()
         if run.cancelled():
             return Cancelled("the caller left before the work began")
-        with self._work.piece(getattr(request, "work_class", type(request).__name__)):
+        with self._work.piece(kind_of(request)):
             try:
                 return self._capability.run(request, run)
             except CapabilityError as error:
