@@ -45,5 +45,5 @@ check: install ## lint, format, types, layers, dependencies, dead code, spelling
 bench: install ## measure what the README claims
 	$(BIN)/python -m benchmarks
 
-demo: install ## draw a few pictures with the running service
-	$(BIN)/orrery demo
+demo: install ## draw a few pictures with the running service, PORT=9000 where it is not at 8000
+	$(BIN)/orrery demo $(if $(PORT),--url http://127.0.0.1:$(PORT))

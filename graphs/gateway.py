@@ -107,8 +107,11 @@ def describe_api(api: FastAPI) -> dict[str, Any]:
         )
         parts = schema.setdefault("components", {})
         parts.setdefault("schemas", {})["Problem"] = Problem.model_json_schema()
-        parts["securitySchemes"] = {"key": {"type": "http", "scheme": "bearer"}}
-        schema["security"] = [{"key": []}, {}]
+        parts["securitySchemes"] = {
+            "key": {"type": "http", "scheme": "bearer"},
+            "header": {"type": "apiKey", "in": "header", "name": "X-API-Key"},
+        }
+        schema["security"] = [{"key": []}, {"header": []}, {}]
         body = {"schema": {"$ref": "#/components/schemas/Problem"}}
         refusal = {"description": "Problem", "content": {problems.MEDIA_TYPE: body}}
         for operations in schema["paths"].values():

@@ -92,7 +92,9 @@ def _check_type(headers: Headers, *, may_be_form: bool) -> None:
     if media_type == "multipart/form-data" and may_be_form:
         return
     if _has_body(headers) and media_type != "application/json":
-        raise UnsupportedMedia("send the body as application/json")
+        raise UnsupportedMedia(
+            "send the body as JSON, with the header `Content-Type: application/json`"
+        )
 
 
 def _too_large(most: int) -> TooLarge:

@@ -9,6 +9,7 @@ from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
+from starlette.routing import Match
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from graphs.openai_errors import openai_error, speaks_openai
@@ -20,6 +21,7 @@ logger = logging.getLogger(__name__)
 
 MEDIA_TYPE = "application/problem+json"
 PROBLEM_BASE = "urn:orrery:problem:"
+METHODS = ("DELETE", "GET", "HEAD", "PATCH", "POST", "PUT")
 
 
 class BadRequest(CapabilityError):
@@ -176,7 +178,21 @@ async def _http_error(request: Request, error: Exception) -> JSONResponse:
     answer = refusal(request.url.path, found, request_id_of(request))
     for name, value in (error.headers or {}).items():
         answer.headers[name] = value
+    if error.status_code == WrongMethod.status:
+        answer.headers["Allow"] = ", ".join(_allowed(request))
     return answer
+
+
+def _allowed(request: Request) -> list[str]:
+    """Methods of all routes of the path; the router tells those of the first one alone."""
+    return [
+        method
+        for method in METHODS
+        if any(
+            route.matches({**request.scope, "method": method})[0] is Match.FULL
+            for route in request.app.routes
+        )
+    ]
 
 
 class CatchAll:

@@ -52,6 +52,10 @@ def _picture(client: httpx.Client, prompt: str) -> dict[str, dict[str, str]]:
 
 
 def _checked(answer: httpx.Response) -> httpx.Response:
+    if answer.headers.get("x-request-id") is None:
+        raise Failure(
+            f"what answers at {answer.url.netloc.decode()} is not Orrery: choose another --url"
+        )
     if answer.is_error:
         raise Failure(f"{answer.status_code}: {answer.json().get('detail', answer.text[:200])}")
     return answer

@@ -159,7 +159,7 @@ def _libllvm() -> Finding:
     variant = _probe("from models.image.render import Renderer; print(Renderer().variant)")
     if variant == "llvm_ad_rgb":
         return Finding("libLLVM", "ok", "the fast path tracer works")
-    advice = "install it (Debian: apt-get install libllvm19); pictures take about 4 times longer"
+    advice = "install it (Debian: apt-get install libllvm19); pictures take twice the time"
     return Finding("libLLVM", "warning", "none that works was found", advice)
 
 

@@ -9,11 +9,13 @@ from graphs.commands.failure import Failure
 from graphs.commands.terminal import say
 from graphs.entry import by_deployment
 from graphs.principals import EVERYTHING, add_key, read_keys, remove_key
+from graphs.routes.tasks import SCOPE as WORKFLOW
+from models.core.errors import ModelUnavailable
 
 if TYPE_CHECKING:
     from graphs.commands.terminal import Subcommands
 
-SCOPES = (EVERYTHING, "status", "assets", *by_deployment(CATALOGUE))
+SCOPES = (EVERYTHING, "status", "assets", *by_deployment(CATALOGUE), WORKFLOW)
 
 
 def add_parser(subcommands: "Subcommands") -> None:
@@ -37,15 +39,19 @@ def _add(options: argparse.Namespace) -> int:
     scopes = frozenset(options.scope or {EVERYTHING})
     try:
         key = add_key(options.file, options.name or options.owner, options.owner, scopes)
-    except ValueError as error:
-        raise Failure(str(error)) from error
+    except (ValueError, ModelUnavailable) as error:
+        raise _failure(options.file, error) from error
     say(key)
     say(f"Shown only now. Start the service with ORRERY_KEYS_FILE={options.file.absolute()}")
     return 0
 
 
 def _list(options: argparse.Namespace) -> int:
-    for key in read_keys(options.file).keys:
+    try:
+        keys = read_keys(options.file).keys
+    except ModelUnavailable as error:
+        raise _failure(options.file, error) from error
+    for key in keys:
         say(f"{key.name}  owner={key.owner}  scopes={','.join(sorted(key.scopes))}")
     return 0
 
@@ -53,6 +59,15 @@ def _list(options: argparse.Namespace) -> int:
 def _remove(options: argparse.Namespace) -> int:
     try:
         remove_key(options.file, options.name)
-    except ValueError as error:
-        raise Failure(str(error)) from error
+    except (ValueError, ModelUnavailable) as error:
+        raise _failure(options.file, error) from error
     return 0
+
+
+def _failure(file: Path, error: Exception) -> Failure:
+    """What the operator, who sees the file, is told."""
+    if not isinstance(error, ModelUnavailable):
+        return Failure(str(error))
+    if not file.exists():
+        return Failure(f"there is no {file}; `orrery keys add` creates it")
+    return Failure(f"{file} is not a file of keys that `orrery keys add` made, or cannot be read")

@@ -11,10 +11,12 @@ import tempfile
 import time
 from pathlib import Path
 from types import FrameType
+from typing import Any
 
 import httpx
 import psutil
 import yaml
+from pydantic import ValidationError
 
 from graphs.commands.failure import DEPLOY_FAILED, Failure
 from graphs.commands.ports import holder_of
@@ -33,7 +35,12 @@ LOGS_KEPT_S = 7 * 24 * 3600.0
 def add_parser(subcommands: Subcommands) -> None:
     """Describe the subcommand."""
     parser = subcommands.add_parser("serve", help="start the service and wait until it is warm")
-    parser.add_argument("--config", type=Path, default=REPOSITORY / "serve_config.yaml")
+    parser.add_argument(
+        "--config",
+        type=Path,
+        default=REPOSITORY / "serve_config.yaml",
+        help="default: serve_config.yaml of the repository",
+    )
     parser.add_argument("--host", help="address to bind; default: as in the file")
     parser.add_argument("--port", type=int, help="port to bind; default: as in the file")
     parser.add_argument("--dashboard-port", type=int, help="Ray's dashboard; default: none")
@@ -42,7 +49,7 @@ def add_parser(subcommands: Subcommands) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Serve until a signal arrives."""
-    config = yaml.safe_load(options.config.read_text())
+    config = _read(options.config)
     http = config.setdefault("http_options", {})
     http["host"] = options.host or http.get("host", "127.0.0.1")
     http["port"] = options.port or http.get("port", 8000)
@@ -82,6 +89,7 @@ class Service:
         self._config.write_text(yaml.safe_dump(config))
         self._dashboard = () if dashboard_port is None else (str(dashboard_port),)
         self._stopping = False
+        self._needs_key = False
 
     def run(self) -> int:
         """Start, announce, wait for a signal, stop; the exit status."""
@@ -142,6 +150,7 @@ class Service:
                 answer = None
             # With keys configured the gateway refuses us; Serve admits it only when warm.
             if answer is not None and answer.status_code in {200, 401}:
+                self._needs_key = answer.status_code != 200
                 return True
             log = self._log.read_text(errors="replace")
             if DEPLOY_FAILED in log:
@@ -154,8 +163,11 @@ class Service:
         say(f"\nOrrery is ready at {self._address} ({elapsed_s:.0f} s). A first picture:\n")
         say(f"  curl -s {self._address}/api/v1/generate/image \\")
         say("    -H 'Content-Type: application/json' \\")
+        if self._needs_key:
+            say("    -H 'Authorization: Bearer KEY' \\")
         say(f"    -d '{body}'\n")
-        say(f"then open {self._address} + the `url` of the reply. Logs: {self._log.parent}")
+        say(f"then open {self._address} + the `url` of the reply. A page to draw with is at")
+        say(f"{self._address}. Logs: {self._log.parent}")
         say("Ctrl-C stops it.")
 
     def _tail(self) -> str:
@@ -181,6 +193,28 @@ class Service:
         say(f"Stopped after {time.monotonic() - started:.1f} s.")
 
 
+def _read(path: Path) -> dict[str, Any]:
+    try:
+        config = yaml.safe_load(path.read_text())
+    except (OSError, yaml.YAMLError) as error:
+        raise Failure(f"{path} cannot be read: {error}") from error
+    if not isinstance(config, dict):
+        raise Failure(f"{path} is no configuration of Serve; see serve_config.yaml")
+    return config
+
+
+def _settings() -> Settings:
+    """What the environment says; the file is checked where the application is built."""
+    try:
+        return Settings()
+    except ValidationError as error:
+        said = "; ".join(
+            f"{'.'.join(map(str, e['loc'])) or 'settings'}: {e['msg'].removeprefix('Value error, ')}"
+            for e in error.errors()
+        )
+        raise Failure(f"mend the ORRERY_* variables: {said}") from error
+
+
 def _family(pid: int) -> list[psutil.Process]:
     try:
         return psutil.Process(pid).children(recursive=True)
@@ -191,7 +225,7 @@ def _family(pid: int) -> list[psutil.Process]:
 def _log_folder(config: dict[str, dict[str, object]]) -> Path:
     """Where Serve shall log, unless the file says so; what is older than a week is removed."""
     logging_config = config.setdefault("logging_config", {})
-    default = Settings().data_dir.expanduser().absolute() / "logs"
+    default = _settings().data_dir.expanduser().absolute() / "logs"
     folder = Path(str(logging_config.setdefault("logs_dir", str(default))))
     folder.mkdir(parents=True, exist_ok=True)
     for old in folder.glob("*.log*"):
@@ -201,7 +235,7 @@ def _log_folder(config: dict[str, dict[str, object]]) -> Path:
 
 
 def _check_address(host: str, port: int) -> None:
-    if host not in LOOPBACK and Settings().keys_file is None:
+    if host not in LOOPBACK and _settings().keys_file is None:
         raise Failure(
             f"refusing to bind {host} without API keys: create one with `orrery keys add --file "
             "keys.json --owner NAME` and set ORRERY_KEYS_FILE, or leave --host out"

@@ -30,7 +30,9 @@ CHANGES_PER_HOUR = 5.5
 def add_parser(subcommands: Subcommands) -> None:
     """Describe the subcommand."""
     parser = subcommands.add_parser("simulate", help="replay a trace against scaling policies")
-    parser.add_argument("--trace", type=Path, help=f"folder with GenTD26's {REQUESTS_FILE}")
+    parser.add_argument(
+        "--trace", type=Path, help=f"folder with GenTD26's {REQUESTS_FILE} and {LATENCIES_FILE}"
+    )
     parser.add_argument("--requests", type=int, default=20_000, help="to generate without --trace")
     parser.add_argument("--hours", type=float, default=48.0, help="over which they are spread")
     parser.add_argument("--load", type=int, default=1, help="the trace this many times over")
@@ -48,6 +50,7 @@ def add_parser(subcommands: Subcommands) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Simulate each policy and print one line of JSON for each."""
+    _check(options)
     rng = np.random.default_rng(options.seed)
     trace, times = _read(options, rng)
     lines: dict[str, list[tuple[float, float]]] = {}
@@ -70,6 +73,14 @@ def run(options: argparse.Namespace) -> int:
         options.chart.write_text(draw(lines, "Replicas over time"))
         say(f"drawn: {options.chart}")
     return 0
+
+
+def _check(options: argparse.Namespace) -> None:
+    for name in ("requests", "hours", "load", "max_replicas"):
+        if getattr(options, name) <= 0:
+            raise Failure(f"--{name.replace('_', '-')} must be above 0")
+    if options.chart is not None and not options.chart.absolute().parent.is_dir():
+        raise Failure(f"there is no folder {options.chart.absolute().parent} for the chart")
 
 
 def _read(options: argparse.Namespace, rng: np.random.Generator) -> tuple[Trace, LoadTimes]:

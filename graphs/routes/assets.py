@@ -52,7 +52,8 @@ def asset_response(
         public=public,
         now=datetime.now(UTC),
     )
-    headers = dict(found.headers)
+    # The server tells the time itself, and a second date would make the first one invalid.
+    headers = {name: value for name, value in found.headers if name != "Date"}
     if found.status >= PreconditionFailed.status:
         return _refusal(found.status, headers, request)
     body = _chunks(store, asset_id, owner, found)

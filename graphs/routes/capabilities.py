@@ -90,8 +90,9 @@ def _add_operation(
     # The body's type is known only here; FastAPI reads it from the annotation.
     example = {entry.name: Example(value=entry.example)}
     run.__annotations__["body"] = Annotated[entry.request, Body(openapi_examples=example)]
-    durable: dict[int | str, dict[str, Any]] = {202: {"model": Accepted}}
-    _add(router, entry, run, responses=durable if entry.durable else None)
+    # For what is durable, and for whoever prefers a task.
+    accepted: dict[int | str, dict[str, Any]] = {202: {"model": Accepted}}
+    _add(router, entry, run, responses=accepted if entry.durable or engine else None)
 
 
 async def _dry_run(

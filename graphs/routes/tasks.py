@@ -6,7 +6,8 @@ import secrets
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
 from typing import Annotated, Any, Final, TypeVar
 
-from fastapi import APIRouter, Depends, Header, Query, Request
+from fastapi import APIRouter, Body, Depends, Header, Query, Request
+from fastapi.openapi.models import Example
 from fastapi.responses import JSONResponse, StreamingResponse
 from pydantic import BaseModel, JsonValue
 from starlette.responses import Response
@@ -33,6 +34,20 @@ TASKS: Final = "/api/v1/task"
 MAX_WAIT_S: Final = 60.0
 MAX_KEY_CHARACTERS: Final = 255
 
+EXAMPLE: Final = {
+    "name": "two styles",
+    "tasks": [
+        {
+            "id": "img",
+            "uses": "image.generate",
+            "strategy": {"matrix": {"style": ["photo", "clay"]}},
+            "with": {"prompt": "a rocket", "style": "${{ matrix.style }}", "seed": 7},
+        }
+    ],
+    "outputs": {"pictures": "${{ tasks.img.outputs[*].images[0].asset.url }}"},
+}
+"""A graph, for the description of the route."""
+
 Key = Annotated[str | None, Header(alias="Idempotency-Key", max_length=MAX_KEY_CHARACTERS)]
 
 
@@ -42,16 +57,21 @@ def task_routes(engine: Engine, steps: CapabilitySteps, admit: Admit) -> APIRout
     admitted = Depends(admit(SCOPE))
     Caller = Annotated[Principal, admitted]  # noqa: N806 - a type
 
-    @router.post("/api/v1/orchestrate", status_code=202, response_model=Accepted | RunStatus | Plan)
+    at_once: dict[int | str, dict[str, Any]] = {200: {"model": RunStatus | Plan}}
+
+    @router.post("/api/v1/orchestrate", status_code=202, response_model=Accepted, responses=at_once)
     async def orchestrate(
         request: Request,
-        spec: Spec,
+        spec: Annotated[Spec, Body(openapi_examples={"graph": Example(value=EXAMPLE)})],
         caller: Caller,
         key: Key = None,
         wait: Annotated[float, Query(ge=0, le=MAX_WAIT_S, description="seconds")] = 0,
         dry_run: bool = False,
     ) -> Response:
-        """Accept a graph of tasks; with `dry_run`, only tell its order and what it may take."""
+        """Accept a graph of tasks; with `dry_run`, only tell its order and what it may take.
+
+        With `wait`, the answer is the state itself if the end comes by then.
+        """
         refused = refusal_of(spec, steps, caller, request)
         if refused is not None:
             return refused

@@ -13,8 +13,8 @@ TOP = 3
 TEXTS: dict[str, tuple[str, str]] = {
     "amount": ("AMOUNT", "the amount is {:.2f}"),
     "hour": ("TIME", "it is {:.1f} h after midnight, UTC"),
-    "weekend": ("TIME", "weekend: {:.0f}"),
-    "night": ("TIME", "night: {:.0f}"),
+    "weekend": ("TIME", "it is the weekend"),
+    "night": ("TIME", "it is night, UTC"),
     "customer_count_1h": ("CUSTOMER_PACE", "{:.0f} earlier payments of the customer in 1 h"),
     "customer_count_6h": ("CUSTOMER_PACE", "{:.0f} earlier payments of the customer in 6 h"),
     "customer_count_1d": ("CUSTOMER_PACE", "{:.0f} earlier payments of the customer in 1 day"),
@@ -38,8 +38,8 @@ TEXTS: dict[str, tuple[str, str]] = {
     "customer_frauds": ("CUSTOMER_FRAUD", "{:.0f} known frauds of the customer in 90 days"),
     "customer_fraud_days": ("CUSTOMER_FRAUD", "{:.1f} days since the customer's last known fraud"),
     "customer_history_days": ("CUSTOMER_AGE", "{:.1f} days of history of the customer"),
-    "customer_new_device": ("NEW_DEVICE", "device not seen with this customer before: {:.0f}"),
-    "customer_new_country": ("NEW_COUNTRY", "country not seen with this customer before: {:.0f}"),
+    "customer_new_device": ("NEW_DEVICE", "the device was not seen with this customer before"),
+    "customer_new_country": ("NEW_COUNTRY", "the country was not seen with this customer before"),
     "terminal_count_1h": ("TERMINAL_PACE", "{:.0f} earlier payments at the terminal in 1 h"),
     "terminal_count_1d": ("TERMINAL_PACE", "{:.0f} earlier payments at the terminal in 1 day"),
     "terminal_ratio_1d": (
@@ -96,6 +96,32 @@ TEXTS: dict[str, tuple[str, str]] = {
 }
 """A code and a sentence for each feature."""
 
+DENIED: dict[str, str] = {
+    "weekend": "it is not the weekend",
+    "night": "it is not night, UTC",
+    "customer_new_device": "the device was seen with this customer before",
+    "customer_new_country": "the country was seen with this customer before",
+}
+"""What is said of a feature that is true or false where it is false."""
+
+UNKNOWN: dict[str, str] = {
+    "CUSTOMER_AMOUNTS": "no recent payments of the customer to take a mean of",
+    "CUSTOMER_PACE": "no earlier payment of the customer is known",
+    "CUSTOMER_FRAUD": "no fraud of the customer is known",
+    "AMOUNT_FOR_CUSTOMER": "too few earlier payments of the customer to compare the amount with",
+    "customer_ratio_60d": "no payments of the customer in 60 days to compare the amount with",
+    "customer_z_60d": "too few payments of the customer in 60 days to tell how odd the amount is",
+    "customer_z_old": "too few payments of the customer before the last 14 days to compare with",
+    "AMOUNT_FOR_TERMINAL": "too few earlier payments at the terminal to compare the amount with",
+    "TERMINAL_AMOUNTS": "no recent payments at the terminal to compare with what is usual",
+    "TERMINAL_FRAUD": "nothing is known yet of frauds at the terminal",
+    "TERMINAL_RUN": "no run of frauds at the terminal is known",
+    "TERMINAL_PACE": "no payment at the terminal is old enough to be known",
+    "NEW_DEVICE": "whether the device is new to the customer is not known",
+    "NEW_COUNTRY": "whether the country is new to the customer is not known",
+}
+"""What is said of a feature that is not known, by its name or else its code."""
+
 
 class Reason(Value):
     """A feature that raised the score.
@@ -133,11 +159,15 @@ def reasons_of(
 def _reason(feature: str, value: float, contribution: float, method: Method) -> Reason:
     code, sentence = TEXTS[feature]
     unknown = math.isnan(value)
+    if unknown:
+        sentence = UNKNOWN.get(feature) or UNKNOWN.get(code, f"not known: {feature}")
+    elif not value:
+        sentence = DENIED.get(feature, sentence)
     return Reason(
         code=code,
         feature=feature,
         value=None if unknown else round(value, 4),
         contribution=round(contribution, 4),
         method=method,
-        text=f"not known: {feature}" if unknown else sentence.format(value),
+        text=sentence.format(value),
     )

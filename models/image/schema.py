@@ -209,7 +209,7 @@ class ImageRequest(Value):
     @model_validator(mode="after")
     def _films_move(self) -> "ImageRequest":
         if self.format == "mp4" and self.motion is None:
-            raise ValueError("a film needs a motion")
+            raise ValueError('a film needs a motion, such as {"kind": "turntable"}')
         if self.motion is not None and self.format not in ("mp4", "glb"):
             raise ValueError("a motion needs the format mp4 or glb")
         if self.environment is not None and self.format == "glb":

@@ -4,7 +4,7 @@ import itertools
 from typing import Annotated, Final, Literal, Self, TypeAlias
 
 import numpy as np
-from pydantic import AfterValidator, ConfigDict, Field, model_validator
+from pydantic import AfterValidator, ConfigDict, Discriminator, Field, Tag, model_validator
 
 from models.core.capability import Value
 from models.video.camera import Projection
@@ -135,3 +135,21 @@ class NerfstudioPath(Value):
     render_width: int = Field(1920, ge=2)
     render_height: int = Field(1080, ge=2)
     is_cycle: bool = False
+
+
+def _meant(camera: object) -> str:
+    """Which kind a camera is meant to be, so that a fault is told of that kind alone."""
+    if isinstance(camera, NerfstudioPath) or (isinstance(camera, dict) and "camera_path" in camera):
+        return "nerfstudio"
+    if isinstance(camera, Preset) or (isinstance(camera, dict) and "preset" in camera):
+        return "preset"
+    return "path"
+
+
+Camera: TypeAlias = Annotated[
+    Annotated[CameraPath, Tag("path")]
+    | Annotated[Preset, Tag("preset")]
+    | Annotated[NerfstudioPath, Tag("nerfstudio")],
+    Discriminator(_meant),
+]
+"""What a request may hold."""

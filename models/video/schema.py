@@ -25,7 +25,7 @@ from models.media.formats import (
     UpscalerName,
 )
 from models.media.size import Size
-from models.video.path import MAX_DURATION_S, CameraPath, NerfstudioPath, Preset
+from models.video.path import MAX_DURATION_S, Camera, CameraPath, NerfstudioPath, Preset
 from models.video.photos import Photos
 from models.video.picture import DeepPicture, Layered
 
@@ -85,7 +85,7 @@ class VideoRequest(Value):
         None, ge=0.04, le=MAX_DURATION_S, description="3, or the path's"
     )
     seed: int | None = Field(None, ge=0, lt=MAX_SEED, description="drawn at random if absent")
-    camera: CameraPath | Preset | NerfstudioPath | None = Field(
+    camera: Camera | None = Field(
         None, description="a path, a preset, or nerfstudio's camera_path.json; else by the prompt"
     )
     output: Output = Field("rgb", description="depth: near is white; alpha: objects are white")

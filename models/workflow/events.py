@@ -33,7 +33,8 @@ ITEM_STATES: Final[Mapping[str, TaskState]] = {
     "task.failed": "failed",
     "task.skipped": "skipped",
 }
-OVER: Final = frozenset({"completed", "failed", "skipped", "cancelled"})
+DONE: Final = frozenset({"completed", "skipped"})
+OVER: Final = DONE | {"failed", "cancelled"}
 
 
 def ending_of(events: Iterable[Event]) -> Event | None:
@@ -120,7 +121,7 @@ def _summed(
         uses=task.uses,
         state=state,
         attempts=sum(item.attempts for item in items),
-        progress=1.0 if state in OVER else statistics.fmean([i.progress for i in items] or [0.0]),
+        progress=1.0 if state in DONE else statistics.fmean([i.progress for i in items] or [0.0]),
         stage=next((item.stage for item in items if item.state == "running"), ""),
         preview_url=next((item.preview_url for item in items if item.preview_url), None),
         started_at=min(starts, default=None),
@@ -171,7 +172,8 @@ def _left_s(task: TaskStatus, services: Mapping[str, Service], now: datetime) ->
     elapsed_s = (now - task.started_at).total_seconds()
     if task.progress > 0:
         return elapsed_s * (1 - task.progress) / task.progress
-    return max(typical_s - elapsed_s, 0.1 * typical_s)
+    # What has taken longer than usual without a sign may take as long again.
+    return max(typical_s - elapsed_s, 0.1 * typical_s, elapsed_s if elapsed_s > typical_s else 0.0)
 
 
 def _typical_s(task: TaskStatus, services: Mapping[str, Service]) -> float:

@@ -13,12 +13,17 @@ from graphs import __version__
 from graphs.app import GATEWAY, ORCHESTRATOR
 from graphs.calls import Calls
 from graphs.catalogue import CATALOGUE
+from graphs.commands.keys import SCOPES
 from graphs.entry import by_deployment
 from graphs.gateway import build_api, describe_api
 from graphs.orchestra import RemoteEngine
-from graphs.principals import Doorkeeper
+from graphs.principals import EVERYTHING, Doorkeeper
 from graphs.problems import PROBLEMS
+from graphs.routes.tasks import EXAMPLE
 from graphs.settings import Settings
+from graphs.steps import CapabilitySteps
+from models.workflow.spec import Spec
+from models.workflow.validation import check
 from tests.api.conftest import Api
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -44,6 +49,18 @@ def test_every_route_is_documented(application: FastAPI) -> None:
     for path, operations in describe_api(application)["paths"].items():
         for method in operations:
             assert f"`{method.upper()} {path}`" in REFERENCE
+
+
+def test_a_key_can_be_given_every_scope_that_a_route_needs() -> None:
+    needed = set(re.findall(r"^\| `(?:GET|POST|DELETE) .*\| `(\w+)`.*\|$", REFERENCE, re.MULTILINE))
+
+    assert needed == set(SCOPES) - {EVERYTHING}
+
+
+def test_the_graph_that_describes_the_route_is_valid(api: Api) -> None:
+    steps = CapabilitySteps(CATALOGUE, Calls(api.backend))
+
+    check(Spec.model_validate(EXAMPLE), steps.services())
 
 
 def test_every_problem_is_documented_with_its_status() -> None:

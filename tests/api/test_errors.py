@@ -75,6 +75,8 @@ async def test_an_unknown_route_and_a_wrong_method(client: httpx.AsyncClient) ->
     wrong = await client.delete("/api/v1/probe")
     assert_problem(wrong, 405, "wrong-method")
     assert wrong.headers["allow"] == "POST"
+    asset = await client.put("/assets/" + "0" * 64)
+    assert asset.headers["allow"] == "DELETE, GET, HEAD"
 
 
 async def test_a_body_beyond_the_limit_is_refused_unread(client: httpx.AsyncClient) -> None:

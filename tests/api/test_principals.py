@@ -7,6 +7,7 @@ from pathlib import Path
 import httpx
 import pytest
 
+from graphs.cli import main
 from graphs.principals import add_key, remove_key
 from tests.api.conftest import Api
 
@@ -111,6 +112,43 @@ def test_the_file_keeps_no_key(keys_file: Path) -> None:
     assert key not in keys_file.read_text()
     assert stored["owner"] == "acme"
     assert keys_file.stat().st_mode & 0o077 == 0
+
+
+@pytest.mark.parametrize("action", [["list"], ["remove", "--name", "a"]])
+@pytest.mark.parametrize(("content", "said"), [(None, "keys add` creates it"), ("x", "not a file")])
+def test_the_command_says_what_is_wrong_with_a_key_file(
+    keys_file: Path,
+    action: list[str],
+    content: str | None,
+    said: str,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    if content is not None:
+        keys_file.write_text(content)
+
+    assert main(["keys", *action, "--file", str(keys_file)]) == 2
+    assert said in capsys.readouterr().err
+
+
+def test_a_missing_key_file_keeps_the_service_from_starting(
+    keys_file: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("ORRERY_KEYS_FILE", str(keys_file))
+
+    assert main(["serve"]) == 2
+    assert "orrery: mend the ORRERY_* variables: settings: keys_file" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("content", [None, "- a list", "{"])
+def test_a_configuration_that_cannot_be_read_is_named(
+    tmp_path: Path, content: str | None, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "serve.yaml"
+    if content is not None:
+        path.write_text(content)
+
+    assert main(["serve", "--config", str(path)]) == 2
+    assert f"orrery: {path} " in capsys.readouterr().err
 
 
 async def test_tenants_do_not_see_each_others_assets(api: Api, keys_file: Path) -> None:

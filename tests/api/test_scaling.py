@@ -403,10 +403,17 @@ def test_the_command_simulates_and_draws(
     assert len(drawn.findall("{*}polyline")) == 3
 
 
-@pytest.mark.parametrize("arguments", [["--policy", "best"], ["--trace", "/nowhere"]])
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["--policy", "best"], "expected decide"),
+        (["--trace", "/nowhere"], "must hold lora_request_trace"),
+        (["--requests", "0"], "--requests must be above 0"),
+        (["--chart", "/nowhere/chart.svg"], "there is no folder /nowhere"),
+    ],
+)
 def test_the_command_says_what_it_needs(
-    arguments: list[str], capsys: pytest.CaptureFixture[str]
+    arguments: list[str], said: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert main(["simulate", *arguments]) == 2
-    said = capsys.readouterr().err
-    assert "expected decide" in said or "must hold lora_request_trace" in said
+    assert said in capsys.readouterr().err

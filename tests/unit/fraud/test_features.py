@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from models.fraud.features import LABEL_DELAY_S, NAMES
 from models.fraud.history import HISTORY_S, History, Past
 from models.fraud.payments import Payment
-from models.fraud.reasons import TEXTS
+from models.fraud.reasons import TEXTS, UNKNOWN, reasons_of
 from models.fraud.stream import streamed_features
 from models.fraud.velocity import Accepted, Velocity
 from tests.unit.fraud.conftest import DAY_S, NOON_S, Pay
@@ -32,6 +32,21 @@ def take(velocity: Velocity, *payments: Payment) -> list[Accepted]:
 
 def test_every_feature_has_a_reason_to_give() -> None:
     assert tuple(TEXTS) == NAMES
+
+
+def test_a_reason_says_in_words_what_is_not_known_and_what_is_not_so(pay: Pay) -> None:
+    values = Velocity().features(pay(amount=12.5))[0]
+    told = {
+        reason.feature: reason.text
+        for i in range(len(NAMES))
+        for reason in reasons_of(values, [float(i == j) for j in range(len(NAMES))], "path")
+    }
+
+    assert set(UNKNOWN) <= {code for code, _ in TEXTS.values()} | set(TEXTS)
+    assert tuple(told) == NAMES
+    assert not any("nan" in text or "_" in text for text in told.values())
+    assert told["customer_ratio"].startswith("too few earlier payments of the customer")
+    assert told["weekend"] == "it is not the weekend"
 
 
 def test_a_first_payment_knows_only_itself(pay: Pay) -> None:

@@ -19,6 +19,7 @@ from models.video.flight import Flight, eased
 from models.video.nerfstudio import from_nerfstudio, to_nerfstudio
 from models.video.path import CameraPath, Keyframe, NerfstudioPath, Preset, PresetName
 from models.video.presets import Subject, expand, named_in
+from models.video.schema import VideoRequest
 from models.video.setting import check_clear, set_up
 from models.video.spline import kochanek_bartels, monotone, quaternion, rotation
 
@@ -179,6 +180,24 @@ def test_nerfstudios_own_fields_are_ignored_and_bad_poses_named() -> None:
     assert from_nerfstudio(given_path).keyframes[0].fov_deg == 50
     with pytest.raises(InvalidInput, match="camera_path/0"):
         from_nerfstudio(NerfstudioPath.model_validate(text))
+
+
+@pytest.mark.parametrize(
+    ("camera", "faults"),
+    [
+        ({"preset": "loop"}, ["camera/preset/preset"]),
+        ({"preset": "orbit", "speed": 2}, ["camera/preset/speed"]),
+        ({"camera_path": []}, ["camera/nerfstudio/camera_path", "camera/nerfstudio/seconds"]),
+        ({"keyframes": []}, ["camera/path/duration_s", "camera/path/keyframes"]),
+    ],
+)
+def test_a_fault_is_told_of_the_kind_of_camera_that_was_meant(
+    camera: dict[str, object], faults: list[str]
+) -> None:
+    with pytest.raises(ValidationError) as refused:
+        VideoRequest.model_validate({"prompt": "a ball", "camera": camera})
+
+    assert ["/".join(map(str, e["loc"])) for e in refused.value.errors()] == faults
 
 
 def test_poses_turn_the_short_way() -> None:

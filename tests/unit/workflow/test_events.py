@@ -73,6 +73,22 @@ def test_items_add_up() -> None:
     assert (found.state, found.progress, len(found.items)) == ("running", 0.25, 4)
 
 
+def test_what_failed_or_was_stopped_is_done_no_further_than_it_came() -> None:
+    begun = (("task.started", 0, {}), ("task.progress", 0, {"fraction": 0.4, "stage": "s"}))
+    failed = state(*begun, ("task.failed", 0, {"failure": FAILURE}))
+    cancelled = state(*begun, ("workflow.cancelled", None, {}))
+
+    assert (failed.state, failed.progress) == ("failed", 0.4)
+    assert (cancelled.state, cancelled.progress) == ("cancelled", 0.4)
+
+
+def test_what_takes_longer_than_usual_without_a_sign_may_take_as_long_again() -> None:
+    tasks = (TaskStatus(id="a", uses="any.echo", state="running", started_at=START),)
+    now = START + timedelta(seconds=50)
+
+    assert eta_s(tasks, (("a",),), SERVICES, now) == pytest.approx(50)
+
+
 def test_the_slowest_of_each_wave_makes_the_time_left() -> None:
     tasks = (
         TaskStatus(id="a", uses="any.echo", state="running", progress=0.5, started_at=START),
