@@ -56,6 +56,7 @@ from models.fraud.schema import (
     Verdict,
 )
 from models.fraud.scoring import WEIGHTS, TransactionModel
+from models.fraud.shelf import Files, Table
 
 CHUNK = 500
 """Events taken in between two looks at whether the caller is still there."""
@@ -63,6 +64,10 @@ CHUNK = 500
 NO_CASES = "the record of cases cannot be written, so no case was opened: "
 RECORD_URL = "record_url"
 """Name of the secret with the URL of a database that replicas on several machines share."""
+ONE_MACHINE = (
+    "champions are exchanged on one machine, and with secrets.fraud.record_url there may be several: "
+    "set options.fraud.weights to the folder of the winner instead, and restart"
+)
 Answer = Verdict | Noted | Refusal
 Model = TransactionModel | FlowModel | MarketModel
 Operation = (
@@ -146,7 +151,7 @@ class FraudModel:
             self._loaded("flows", lambda: FlowModel.load(_folder(options.weights, "flows.json"))),
             options.flow_rules,
             options.flow_costs,
-            setup.data_dir / "baselines",
+            Table(database) if database else Files(setup.data_dir / "baselines"),
             FlowState(database or path.with_name("flows.sqlite")),
         )
         self._market = MarketJudge(
@@ -157,7 +162,10 @@ class FraudModel:
             options.market_costs,
             MarketState(database or path.with_name("markets.sqlite"), clock),
         )
-        self._contest = Contest(self._desk, registry, options.challenger, options.operators, clock)
+        fixed = ONE_MACHINE if database else ""
+        self._contest = Contest(
+            self._desk, registry, options.challenger, options.operators, clock, fixed
+        )
         self._rules_version = "-".join(
             table.version for table in (options.rules, options.flow_rules, options.market_rules)
         )

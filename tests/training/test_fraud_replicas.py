@@ -4,6 +4,7 @@ import os
 import signal
 from collections import Counter
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -11,17 +12,23 @@ from typing import Any
 import numpy as np
 import pytest
 
-from models.core.errors import ModelUnavailable, UpstreamUnavailable
+from models.core.capability import Run
+from models.core.errors import Conflict, ModelUnavailable, UpstreamUnavailable
+from models.fraud.cases_schema import PromotionRequest
+from models.fraud.flow_scoring import FlowModel
+from models.fraud.flow_site import Sites
 from models.fraud.flow_state import FlowState
 from models.fraud.journal import Journal
 from models.fraud.payments import Payment
 from models.fraud.postgres import BAD_URL, Postgres
+from models.fraud.shelf import Table
 from models.fraud.state import Recorded, State
 from tests.training.fraud_replica import NOON_S, Json, Replica, answers, cases, model_of
 from tests.training.stream_memory import flow
 from tests.workflow.postgres import Server
 
 POSTGRES = "models.fraud.postgres"
+NOWHERE = "postgresql://nobody@127.0.0.1:1/x"
 
 
 @pytest.fixture
@@ -91,7 +98,7 @@ def test_two_replicas_on_a_database_answer_as_one_on_a_file(
     told = [answers(alone, *request) for request in requests()]
     found = [replicas[number % 2].ask(*request) for number, request in enumerate(requests())]
     queues = [cases(shared, owner) == cases(alone, owner) for owner in ("one", "other")]
-    again = [answers(shared, *request) for request in requests()][0]
+    again = answers(shared, *next(requests()))
     alone.close()
     shared.close()
 
@@ -235,7 +242,7 @@ def test_a_lost_connection_is_made_again_before_anybody_notices(url: str) -> Non
 
 
 def test_flows_judged_alone_are_not_counted_twice_when_they_reach_the_record(url: str) -> None:
-    lost, steady = Postgres("postgresql://nobody@127.0.0.1:1/x"), FlowState()
+    lost, steady = Postgres(NOWHERE), FlowState()
     state = FlowState(lost)
     _, why = state.take([flow(0)], "one")
     state._place = Postgres(url)
@@ -266,7 +273,7 @@ def test_a_wrong_url_is_refused_without_its_password(wrong: str) -> None:
 
 def test_a_database_that_was_not_reached_is_left_alone_for_a_while() -> None:
     now = 0.0
-    postgres = Postgres("postgresql://nobody@127.0.0.1:1/x", lambda: now)
+    postgres = Postgres(NOWHERE, lambda: now)
     details = []
     for now in (0.0, 1.0, 6.0):  # noqa: B007 - read by the clock
         with pytest.raises(UpstreamUnavailable) as caught:
@@ -274,3 +281,33 @@ def test_a_database_that_was_not_reached_is_left_alone_for_a_while() -> None:
         details.append("moment ago" in str(caught.value.__cause__))
 
     assert details == [False, True, False]
+
+
+def test_what_is_ordinary_on_a_network_is_known_to_every_replica(url: str) -> None:
+    trained = FlowModel.load().trained
+    postgres = Postgres(url)
+    told, asked = (Sites(Table(each), "model") for each in (postgres, Postgres(url)))
+    nothing = asked.of("one")
+    told.keep("one", trained)
+    first = asked.of("one")
+    told.keep("one", replace(trained, limit=7.5))
+    second, foreign = asked.of("one"), asked.of("other")
+    other_model = Sites(Table(postgres), "other model").of("one")
+    asked._shelf = Table(Postgres(NOWHERE))
+    away = asked.of("one")
+
+    assert (nothing, foreign, other_model) == (None, None, None)
+    assert first is not None
+    assert first.limit == trained.limit
+    assert second is not None
+    assert second.limit == 7.5
+    assert away is second
+
+
+def test_no_champion_is_exchanged_where_other_machines_would_not_hear_of_it(
+    tmp_path: Path,
+) -> None:
+    model = model_of(tmp_path, NOWHERE)
+    with pytest.raises(Conflict, match=r"options\.fraud\.weights"):
+        model.run(PromotionRequest(action="promote"), Run("local", "r"))
+    model.close()
