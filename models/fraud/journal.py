@@ -24,6 +24,7 @@ CREATE TABLE IF NOT EXISTS payment (
     UNIQUE (owner, event_id)
 ) {strict};
 CREATE INDEX IF NOT EXISTS payment_order ON payment (owner, seq);
+CREATE INDEX IF NOT EXISTS payment_time ON payment (at_s);
 CREATE TABLE IF NOT EXISTS report (
     seq {number}, owner TEXT NOT NULL, event_id TEXT NOT NULL, fraud {integer} NOT NULL,
     reported_at_s {real} NOT NULL, source TEXT NOT NULL
@@ -35,7 +36,8 @@ LABEL = (
     "(SELECT fraud FROM report r WHERE r.owner = p.owner AND r.event_id = p.event_id "
     "ORDER BY r.seq DESC LIMIT 1)"
 )
-LATEST = "SELECT features FROM payment WHERE owner = coalesce(?, owner) ORDER BY seq DESC LIMIT ?"
+LATEST = "SELECT features FROM payment ORDER BY seq DESC LIMIT ?"
+LATEST_OF = "SELECT features FROM payment WHERE owner = ? ORDER BY seq DESC LIMIT ?"
 MATURED = (
     f"SELECT at_s, owner, customer, cents, features, coalesce({LABEL}, 0) FROM payment p "  # noqa: S608  # constants
     "WHERE at_s <= ? ORDER BY seq DESC LIMIT ?"
@@ -54,8 +56,10 @@ REPORTS_SINCE = (
 FIND = f"SELECT {COLUMNS}, features FROM payment WHERE owner = ? AND event_id IN "  # noqa: S608  # constants
 REPORT = "INSERT INTO report (owner, event_id, fraud, reported_at_s, source) VALUES (?, ?, ?, ?, ?)"
 LAST = "SELECT coalesce(max(seq), 0) FROM payment WHERE owner = ?"
+NEXT_OWNER = "SELECT min(owner) FROM payment WHERE owner > ?"
+FORGET = "DELETE FROM payment WHERE seq IN (SELECT seq FROM payment WHERE at_s < ? LIMIT ?)"
 PAGE = 5_000
-"""Payments read at a time."""
+"""Payments read or dropped at a time, so that no statement takes long."""
 
 
 class Entry(NamedTuple):
@@ -125,7 +129,10 @@ class Journal:
 
     def owners(self) -> list[str]:
         """Everyone whose payments are on record."""
-        return [owner for (owner,) in self._record.execute("SELECT DISTINCT owner FROM payment")]
+        found = [""]
+        while (owner := self._record.execute(NEXT_OWNER, (found[-1],)).fetchone()[0]) is not None:
+            found.append(owner)
+        return found[1:]
 
     def payments_after(self, owner: str, seq: int) -> Iterator[tuple[int, Accepted]]:
         """An owner's payments added after a sequence number, with theirs."""
@@ -168,7 +175,8 @@ class Journal:
 
     def latest_features(self, owner: str | None, count: int) -> npt.NDArray[np.float32]:
         """Features of the latest payments, of everyone if no owner is given: `(N, features)`."""
-        found = self._record.execute(LATEST, (owner, count)).fetchall()
+        asked = (LATEST, (count,)) if owner is None else (LATEST_OF, (owner, count))
+        found = self._record.execute(*asked).fetchall()
         return np.array([_features(row[0]) for row in found], np.float32)
 
     def matured(self, until_s: float, count: int) -> list[Matured]:
@@ -181,9 +189,11 @@ class Journal:
 
     def forget_before(self, at_s: float) -> int:
         """Drop payments and reports older than a time; how many payments went."""
-        with self.transaction(""):
-            gone = self._record.execute("DELETE FROM payment WHERE at_s < ?", (at_s,)).rowcount
-            self._record.execute("DELETE FROM report WHERE reported_at_s < ?", (at_s,))
+        gone, some = 0, PAGE
+        while some == PAGE:
+            some = self._record.execute(FORGET, (at_s, PAGE)).rowcount
+            gone += some
+        self._record.execute("DELETE FROM report WHERE reported_at_s < ?", (at_s,))
         return gone
 
     def close(self) -> None:

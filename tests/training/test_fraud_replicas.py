@@ -169,6 +169,8 @@ def test_a_database_that_is_away_degrades_every_verdict_until_it_is_back(
         away = answers(model, "one", [paid(1), known(0, fraud=True), traded(1)])
         started_away = model_of(tmp_path / "late", url)
         unknown = answers(started_away, "one", [paid(1)])
+        with pytest.raises(UpstreamUnavailable, match="does not answer"):
+            cases(model, "one")
     finally:
         postgres_server.start()
     back = answers(model, "one", [paid(1), traded(1)])
