@@ -1,10 +1,14 @@
 """How well and how fast scenes are learnt and filmed: `python -m benchmarks.nerf FOLDER`.
 
 FOLDER holds a `transforms.json` and its pictures. The field is fitted twice, with one thread and
-with two, baked, and looked at in 1080p and 8K from a point of the cameras' own orbit.
+with two, baked, and looked at in 1080p and 8K from a point of the cameras' own orbit. With
+`--nerfacto PYTHON`, the interpreter of an environment that has nerfstudio, its model is fitted to the same
+views for ten times the CPU seconds of a short fit of ours (`quick_*`).
 """
 
 import argparse
+import json
+import subprocess
 import sys
 import time
 from collections.abc import Callable
@@ -23,6 +27,7 @@ from models.video.nerf.sources.transforms import views_of_folder
 from models.video.nerf.views import Views
 
 ITERATIONS, WARM_UP = 1600, 4
+QUICK_ITERATIONS, TIMES = 150, 10
 GPU_ITERATIONS, GPU_VOXELS = 3000, 192
 FRAMES = ((1920, 1080, 1), (7680, 4320, 6))
 """Columns, rows, and which strips of rows are timed: every n-th."""
@@ -47,6 +52,24 @@ def fitted(views: Views, threads: int) -> tuple[Fitted, float, float]:
     return result[0], cpu, wall
 
 
+def beside_nerfacto(views: Views, folder: Path, python: str) -> dict[str, float]:
+    """PSNR of a short fit, and of nerfacto after ten times its CPU seconds."""
+    quick: list[Fitted] = []
+    settings = FitSettings(iterations=QUICK_ITERATIONS, threads=1)
+    cpu_s, _ = timed(lambda: quick.append(fit(views, settings, Alone())))
+    script = Path(__file__).with_name("nerfacto.py")
+    ran = subprocess.run(
+        [python, str(script), str(folder), str(TIMES * cpu_s)],
+        check=True, stdout=subprocess.PIPE, text=True,
+    )  # fmt: skip
+    (found,) = json.loads(ran.stdout)
+    return {
+        "quick_psnr_db": round(quick[0].held_out_psnr_db, 2),
+        "quick_cpu_s": round(cpu_s, 1),
+        **{f"nerfacto_{name}": value for name, value in found.items()},
+    }
+
+
 def orbit_camera(views: Views, width: int, height: int) -> Camera:
     """A camera between those of the views, 30 degrees up, that sees the object whole."""
     centre, distance = aimed_at(list(views.cameras))
@@ -68,6 +91,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("folder", type=Path)
     parser.add_argument("--device", choices=("cpu", "cuda"), default="cpu")
+    parser.add_argument("--nerfacto", metavar="PYTHON", help="measure nerfstudio's model beside")
     options = parser.parse_args()
     if not options.folder.exists():
         sys.exit(f"{options.folder} is not there: nothing measured")
@@ -81,7 +105,11 @@ def main() -> None:
     baked = bake(best.field)
     loss, full = measured_loss(best, baked, views)
     frames = [frame_seconds(baked, views, *frame) for frame in FRAMES]
+    beside = {}
+    if options.nerfacto:
+        beside = beside_nerfacto(views, options.folder, options.nerfacto)
     report({
+        **beside,
         "psnr_60_cpu_s": round(best.held_out_psnr_db, 2),
         "fit_cpu_s": round(cpu_s, 1),
         "fit_s": round(wall_s, 1),

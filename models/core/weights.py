@@ -11,7 +11,9 @@ from models.core.durable import write_atomically
 from models.core.errors import ModelUnavailable
 
 if TYPE_CHECKING:
+    import numpy as np
     import torch
+    from numpy.typing import NDArray
 
 MANIFEST = "manifest.json"
 SUFFIX = ".safetensors"
@@ -40,6 +42,25 @@ def load_weights(folder: Path, name: str) -> tuple[dict[str, "torch.Tensor"], st
     path, sha256 = _checked(folder, name)
     from safetensors import SafetensorError  # noqa: PLC0415  # these bring torch, which takes seconds
     from safetensors.torch import load_file  # noqa: PLC0415
+
+    try:
+        return load_file(path), sha256
+    except (SafetensorError, OSError) as error:
+        raise ModelUnavailable(f"{name} cannot be read: {error}; install it again") from error
+
+
+def load_arrays(folder: Path, name: str) -> tuple[dict[str, "NDArray[np.generic]"], str]:
+    """Load tensors as `load_weights` does, but as arrays: nothing brings torch.
+
+    Returns:
+        The arrays, and the SHA-256 of the file.
+
+    Raises:
+        ModelUnavailable: The file is missing, is of another format or is not what it was.
+    """
+    path, sha256 = _checked(folder, name)
+    from safetensors import SafetensorError  # noqa: PLC0415  # few processes need it
+    from safetensors.numpy import load_file  # noqa: PLC0415
 
     try:
         return load_file(path), sha256

@@ -2,15 +2,21 @@
 
 from collections.abc import Iterable, Iterator
 from fractions import Fraction
-from typing import Any, TypeAlias
+from typing import TYPE_CHECKING, Final, TypeAlias
 
 import av
 import numpy as np
 from av.video.reformatter import ColorRange, Colorspace, Interpolation, VideoReformatter
 from numpy.typing import NDArray
 
-from models.media.light import LUMA_2020, Floats, hdr10_rgb
-from models.media.size import Size
+from models.media.formats import UpscalerName
+from models.media.light import LUMA_709, LUMA_2020, Floats, hdr10_rgb
+from models.media.planes import samples
+from models.media.poll import Poll, patience
+from models.media.size import Size, doublings
+
+if TYPE_CHECKING:
+    from models.media.enlarging.enlarger import Enlarger
 
 Band: TypeAlias = NDArray[np.uint8] | Floats
 """An even number of rows `(rows, W, 3)`: sRGB as uint8 or as float32 in 0-1; for HDR10 linear
@@ -25,30 +31,59 @@ _EXACT = (
 )  # fmt: skip
 _LANCZOS = Interpolation.LANCZOS | Interpolation.ACCURATE_RND | Interpolation.BITEXACT
 
+_LUMA_OF_BYTES: Final = (LUMA_709 / 255).astype(np.float32)
+
 
 class Canvas:
     """Makes frames of one size from bands of another.
 
     Args:
         native: Size of what is painted.
-        size: Size of the frames; where it is larger, they are enlarged by a Lanczos filter.
+        size: Size of the frames; where it is larger, they are enlarged.
         pixel_format: FFmpeg's name of the planes: `yuv420p`, `yuv422p10le`, `yuv420p10le`.
         hdr: Whether bands hold linear light for HDR10.
+        upscaler: What enlarges luma; colour is always enlarged by a Lanczos filter.
+
+    Raises:
+        ModelUnavailable: The weights of the learned upscaler are missing or damaged.
     """
 
-    def __init__(self, native: Size, size: Size, pixel_format: str, *, hdr: bool = False) -> None:
+    def __init__(
+        self,
+        native: Size,
+        size: Size,
+        pixel_format: str,
+        *,
+        hdr: bool = False,
+        upscaler: UpscalerName = "lanczos",
+    ) -> None:
         self._native, self._size = native, size
         self._format, self._hdr = pixel_format, hdr
         self._band_to_planes, self._enlarge = VideoReformatter(), VideoReformatter()
+        self._learned: Enlarger | None = None
+        if upscaler == "learned" and doublings(native, size):
+            from models.media.enlarging import enlarger  # noqa: PLC0415  # brings numba
 
-    def frame(self, bands: Bands, number: int, rate: Fraction) -> av.VideoFrame:
+            self._learned = enlarger.Enlarger(native, size)
+
+    def frame(
+        self, bands: Bands, number: int, rate: Fraction, poll: Poll = patience
+    ) -> av.VideoFrame:
         """The frame of some bands, to be shown at `number / rate`.
+
+        Args:
+            bands: Of one frame.
+            number: Of the frame.
+            rate: Frames per second.
+            poll: Called often where enlarging takes long.
 
         Raises:
             ValueError: The bands do not cover the frame in even numbers of rows.
         """
         # Enlarging needs neighbours, so it works on the whole, which is small then.
-        painted = self._enlarged(bands) if self._native != self._size else self._painted(bands)
+        painted = (
+            self._enlarged(bands, poll) if self._native != self._size else self._painted(bands)
+        )
         painted.pts, painted.time_base = number, 1 / rate
         # Some encoders believe the frame rather than their settings.
         painted.color_range = ColorRange.MPEG
@@ -59,7 +94,7 @@ class Canvas:
 
     def _painted(self, bands: Bands) -> av.VideoFrame:
         frame = av.VideoFrame(self._native.width, self._native.height, self._format)
-        planes = [_rows(plane) for plane in frame.planes]
+        planes = [samples(plane) for plane in frame.planes]
         for first, band in self._checked(bands):
             for plane, part in zip(planes, self._planes(band), strict=True):
                 scale = self._native.height // len(plane)
@@ -80,18 +115,22 @@ class Canvas:
             interpolation=_EXACT,
             threads=1,
         )
-        return [_rows(plane) for plane in made.planes]
+        return [samples(plane) for plane in made.planes]
 
-    def _enlarged(self, bands: Bands) -> av.VideoFrame:
+    def _enlarged(self, bands: Bands, poll: Poll) -> av.VideoFrame:
         if self._hdr:
             small = self._painted(bands)
-            return self._enlarge.reformat(
+            large = self._enlarge.reformat(
                 small, self._size.width, self._size.height, interpolation=_LANCZOS, threads=1
             )
+            if self._learned is not None:
+                codes = np.asarray(samples(small.planes[0]), np.float32)
+                self._write_luma((codes - np.float32(64)) / np.float32(876), large, poll)
+            return large
         whole = np.empty((self._native.height, self._native.width, 3), np.uint8)
         for first, band in self._checked(bands):
             whole[first : first + len(band)] = _bytes(band)
-        return self._enlarge.reformat(
+        large = self._enlarge.reformat(
             av.VideoFrame.from_ndarray(whole, format="rgb24"),
             self._size.width,
             self._size.height,
@@ -102,6 +141,14 @@ class Canvas:
             interpolation=_LANCZOS,
             threads=1,
         )
+        if self._learned is not None:
+            self._write_luma(whole.astype(np.float32) @ _LUMA_OF_BYTES, large, poll)
+        return large
+
+    def _write_luma(self, small: Floats, large: av.VideoFrame, poll: Poll) -> None:
+        assert self._learned is not None  # noqa: S101  # asked for only where it is there
+        bits = large.format.components[0].bits
+        self._learned.write(small, samples(large.planes[0]), bits, poll)
 
     def _checked(self, bands: Bands) -> Iterator[tuple[int, Band]]:
         first = 0
@@ -143,12 +190,3 @@ def _bytes(band: Band) -> NDArray[np.uint8]:
         return np.ascontiguousarray(band)
     light = np.clip(np.asarray(band, np.float32), 0, 1)
     return np.asarray(light * np.float32(255) + np.float32(0.5)).astype(np.uint8)
-
-
-def _rows(plane: av.video.plane.VideoPlane) -> NDArray[np.generic]:
-    """A plane's samples without the padding of its rows; writing to them writes to the frame."""
-    deep = plane.line_size >= 2 * plane.width
-    buffer: Any = plane  # which PyAV does not declare to be one
-    samples: NDArray[np.generic] = np.frombuffer(buffer, np.uint16 if deep else np.uint8)
-    rows = samples.reshape(-1, plane.line_size // samples.itemsize)
-    return rows[: plane.height, : plane.width]

@@ -7,6 +7,10 @@ CodecName: TypeAlias = Literal["h264", "hevc", "av1", "vp9", "prores"]
 Container: TypeAlias = Literal["mp4", "webm", "mov"]
 Range: TypeAlias = Literal["none", "hdr10"]
 """High dynamic range; `none` is standard, BT.709."""
+UpscalerName: TypeAlias = Literal["lanczos", "learned"]
+"""What enlarges frames: a filter, or a network that was taught what the filter lacks."""
+UPSCALERS: Final[Mapping[UpscalerName, str]] = {"lanczos": "1", "learned": "1.0"}
+"""Their versions: frames of another one do not continue a clip."""
 
 CONTAINERS: Final[Mapping[CodecName, tuple[Container, ...]]] = {
     "h264": ("mp4", "mov"),

@@ -12,7 +12,9 @@ import av
 from models.core.durable import full_disk_is_named, make_folder, write_atomically
 from models.media.canvas import Bands, Canvas
 from models.media.codecs import Encoder
+from models.media.formats import UpscalerName
 from models.media.playlist import playlist
+from models.media.poll import Poll, patience
 from models.media.segment import encode_segment
 from models.media.size import Size
 
@@ -36,6 +38,7 @@ class Shot:
         rate: Frames per second.
         frames: How many in all.
         hdr: Whether bands hold linear light for HDR10.
+        upscaler: What enlarges frames, where they are larger than what is painted.
     """
 
     encoder: Encoder
@@ -44,6 +47,7 @@ class Shot:
     rate: Fraction
     frames: int
     hdr: bool = False
+    upscaler: UpscalerName = "lanczos"
 
 
 def cuts(frames: int, rate: Fraction) -> tuple[int, ...]:
@@ -70,7 +74,13 @@ class Reel:
     def __init__(self, folder: Path, shot: Shot) -> None:
         self._folder, self._shot = folder, shot
         self._cuts = cuts(shot.frames, shot.rate)
-        self._canvas = Canvas(shot.native, shot.size, shot.encoder.pixel_format, hdr=shot.hdr)
+        self._canvas = Canvas(
+            shot.native,
+            shot.size,
+            shot.encoder.pixel_format,
+            hdr=shot.hdr,
+            upscaler=shot.upscaler,
+        )
         make_folder(folder)
 
     @property
@@ -105,26 +115,28 @@ class Reel:
         """Frames that are durable."""
         return self._cuts[self.closed]
 
-    def shoot(self, source: Source) -> Iterator[int]:
+    def shoot(self, source: Source, poll: Poll = patience) -> Iterator[int]:
         """Film what is missing; yields the number of each segment once it is durable.
 
         Args:
             source: Paints frames; called once for each, in order. What it raises ends the work
                 and leaves the closed segments.
+            poll: Called often where frames are enlarged for long; what it raises does the same.
 
         Raises:
             StorageFull: The disk is full; what was closed stays.
         """
         for number in range(self.closed, self.segments):
-            self.film(number, source)
+            self.film(number, source, poll)
             yield number
 
-    def film(self, number: int, source: Source) -> None:
+    def film(self, number: int, source: Source, poll: Poll = patience) -> None:
         """Film one segment, which needs no other, unless it is closed; see `shoot`."""
         if self.is_closed(number):
             return
         shot, span = self._shot, self.span(number)
-        made = encode_segment(shot.encoder, shot.size, shot.rate, span, self._frames(source, span))
+        frames = self._frames(source, span, poll)
+        made = encode_segment(shot.encoder, shot.size, shot.rate, span, frames)
         self.close(number, made.init, made.media)
 
     def close(self, number: int, init: bytes, media: bytes) -> None:
@@ -138,9 +150,9 @@ class Reel:
                 write_atomically(self.init, init)
             write_atomically(self.segment(number), media)
 
-    def _frames(self, source: Source, span: range) -> Iterator[av.VideoFrame]:
+    def _frames(self, source: Source, span: range, poll: Poll) -> Iterator[av.VideoFrame]:
         for frame in span:
-            yield self._canvas.frame(source(frame), frame, self._shot.rate)
+            yield self._canvas.frame(source(frame), frame, self._shot.rate, poll)
 
     def seconds(self, number: int) -> Fraction:
         """How long a segment lasts."""

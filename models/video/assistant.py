@@ -85,7 +85,7 @@ class Assistant:
             scene.footage, scene.path, scene.native, request.video.output, scene.near_far,
             run, painted,
         )  # fmt: skip
-        scene.reel.film(request.number, source)
+        scene.reel.film(request.number, source, run.check)
         run.check()
         return self._handed_over(request, scene.reel)
 
@@ -124,7 +124,7 @@ class Assistant:
     def _prepared(self, request: RangeRequest, run: Run) -> _Scene:
         video = request.video
         engine = estimate(video).engine
-        assert engine in ("nerf", "path-trace")  # noqa: S101  # the others are not divided
+        assert engine in ("nerf", "path-trace", "layers")  # noqa: S101  # the others are not divided
         encoder = self._encoder(request, run)
         folder = self._clips / request.clip
         make_folder(folder)

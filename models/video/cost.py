@@ -10,7 +10,7 @@ from typing import Final
 
 from models.core.errors import TooLarge
 from models.image.schema import Quality
-from models.media.size import Size
+from models.media.size import Size, doublings
 from models.video.path import CameraPath
 from models.video.schema import EngineName, Estimate, GeneratorName, VideoRequest
 
@@ -19,6 +19,8 @@ TRACE_S_PER_SAMPLE: Final = 2.1e-6
 TRACE_S_PER_FRAME: Final = 0.15
 SAMPLES: Final[dict[Quality, int]] = {"draft": 2, "standard": 5, "high": 32}
 ENCODE_S_PER_PIXEL: Final = 1.5e-8
+LEARNED_S_PER_PIXEL: Final = 5.9e-8
+"""Of every plane that the network makes, the one in between when it doubles twice included."""
 BYTES_PER_PIXEL: Final = 0.06
 """Of a coded frame; an upper bound for H.264 as it is set here."""
 PRORES_BYTES_PER_PIXEL: Final = 0.5
@@ -34,6 +36,14 @@ VIEW_PX: Final = 320
 FIT_S: Final = 35.0
 FIELD_S_PER_PIXEL: Final = 1.45e-7
 FIELD_S_PER_FRAME: Final = 0.5
+
+LAYERS_S: Final = 2.0
+LAYERS_S_PER_POINT: Final = 6e-7
+"""Of taking a picture apart."""
+LAYERS_FRAME_S_PER_POINT: Final = 1.8e-7
+LAYERS_FRAME_S_PER_PIXEL: Final = 4e-8
+LAYERS_POINTS: Final = 8_300_000
+"""Of a picture as it is used: layers of more would take gigabytes."""
 
 WORTH_A_FIT: Final = 0.6
 """A field must be that much cheaper: it shows nothing before it is fitted, and less than the tracer."""
@@ -66,7 +76,7 @@ def native_size(request: VideoRequest, engine: EngineName) -> Size:
     size = request.size
     if request.upscale in (2, 4):
         return _divided(size, int(request.upscale))
-    if engine == "nerf" or size.pixels <= TRACED_PIXELS:
+    if engine != "path-trace" or size.pixels <= TRACED_PIXELS:
         return size
     if request.upscale == "none":
         raise TooLarge(
@@ -151,7 +161,7 @@ def proxy_of(request: VideoRequest) -> Proxy | None:
     each = max(1, round(request.rate / PROXY_FPS))
     frames = -(-request.frames // each)
     engine, _ = choose(request)
-    small = request.model_copy(update={"quality": "draft"})
+    small = request.model_copy(update={"quality": "draft", "upscaler": "lanczos"})
     _, frame_s = costs(small, engine, size)
     proxy = Proxy(size, each, request.rate / each, frames, frames * frame_s)
     is_long = request.size.pixels > LARGE.pixels or whole_s > LONG_S
@@ -187,6 +197,8 @@ def _between_s(request: VideoRequest) -> float:
 
 def choose(request: VideoRequest) -> tuple[EngineName, str]:
     """The engine and the reason for it."""
+    if request.picture is not None:
+        return "layers", "a picture with depth is filmed in layers"
     if request.engine in ("nerf", "path-trace"):
         return request.engine, "as asked"
     if request.photos is not None:
@@ -207,12 +219,17 @@ def choose(request: VideoRequest) -> tuple[EngineName, str]:
 def costs(request: VideoRequest, engine: EngineName, native: Size) -> tuple[float, float]:
     """Seconds of one core: once, and for each frame."""
     blur = BLUR_SAMPLES if getattr(request.camera, "shutter_deg", 0) else 1
+    larger_s = enlarging_s(request, native)
+    if engine == "layers":
+        points = min(native.pixels, LAYERS_POINTS)  # pictures have about as many as frames
+        frame_s = LAYERS_FRAME_S_PER_POINT * points + LAYERS_FRAME_S_PER_PIXEL * native.pixels
+        return LAYERS_S + LAYERS_S_PER_POINT * points, blur * frame_s + larger_s
     if engine == "path-trace":
-        return START_S, blur * trace_s(native, request.quality)
+        return START_S, blur * trace_s(native, request.quality) + larger_s
     views_s = VIEW_COUNT * trace_s(Size(VIEW_PX, VIEW_PX), "draft") if not request.photos else 0
     return (
         START_S + views_s + FIT_S,
-        blur * (FIELD_S_PER_FRAME + FIELD_S_PER_PIXEL * native.pixels),
+        blur * (FIELD_S_PER_FRAME + FIELD_S_PER_PIXEL * native.pixels) + larger_s,
     )
 
 
@@ -220,6 +237,14 @@ def trace_s(size: Size, quality: Quality) -> float:
     """Seconds of one core for one traced and denoised picture."""
     per_pixel = TRACE_S_PER_PIXEL + TRACE_S_PER_SAMPLE * SAMPLES[quality]
     return TRACE_S_PER_FRAME + per_pixel * size.pixels
+
+
+def enlarging_s(request: VideoRequest, native: Size) -> float:
+    """Seconds of one core for enlarging one frame beyond what encoding includes."""
+    if request.upscaler == "lanczos":
+        return 0.0
+    times = range(1, doublings(native, request.size) + 1)
+    return LEARNED_S_PER_PIXEL * sum(native.pixels << 2 * time for time in times)
 
 
 def _lens_in(request: VideoRequest) -> bool:

@@ -88,7 +88,7 @@ class Crew:
                 if number is None:
                     self._board.wait(LOOK_AGAIN_S)
                 else:
-                    self._reel.film(number, self._watched(source, number, closed))
+                    self._reel.film(number, self._watched(source, number, closed), self._run.check)
                     self._board.close(number)
                 self._publish(closed)
                 number = self._board.take()

@@ -10,14 +10,16 @@ import numpy as np
 from models.core.capability import ModelCard, Run, Setup
 from models.media.canvas import Band
 from models.media.codecs import Encoder, choose_encoder
+from models.media.formats import UPSCALERS
 from models.media.reel import Reel, Shot, Source
 from models.media.size import Size
 from models.video.diffusion.generator import DiffusionGenerator
+from models.video.enlarged import enlargement
 from models.video.generator import Generator, Picture, Plan, Take
 from models.video.pace import Pace
 from models.video.release import Shelf, Stream, keep_clip, provenance_of
 from models.video.runway.generator import RunwayGenerator
-from models.video.schema import Enlargement, GeneratorName, VideoRequest, VideoResult
+from models.video.schema import GeneratorName, VideoRequest, VideoResult
 from models.video.studio import Stopwatch, VideoOptions
 from models.video.workplace import folder_name, workplace
 
@@ -71,6 +73,7 @@ class Maker:
                 "model": [plan.model, plan.version],
                 "seed": seed,
                 "encoder": [encoder.name, dict(encoder.options)],
+                "upscaler": UPSCALERS[request.upscaler],
             }
         )
         with workplace(self._clips, work, run) as folder:
@@ -92,16 +95,15 @@ class Maker:
         run: Run,
     ) -> VideoResult:
         framed = framing(take.native, request.size)
-        reel = Reel(
-            folder / "reel", Shot(encoder, framed, request.size, request.rate, request.frames)
-        )
+        wish = request.size, request.rate, request.frames
+        reel = Reel(folder / "reel", Shot(encoder, framed, *wish, upscaler=request.upscaler))
         resumed_at = reel.frames_closed
         provenance = provenance_of(request, generator.name, seed)
         shelf = Shelf(self._setup.store, run, provenance.model_copy(update={"model": plan.model}))
         stream = Stream(reel, shelf, request.codec)
         stream.catch_up()
         pace = Pace(take, request, lambda n: _middle(take.picture(n), framed), folder, run)
-        for number in reel.shoot(_source(request, pace, run)):
+        for number in reel.shoot(_source(request, pace, run), run.check):
             stream.add(number)
             watch.laps.setdefault("first_segment", round(watch.elapsed_s, 3))
         watch.lap("frames")
@@ -125,7 +127,7 @@ class Maker:
             codec=request.codec,
             encoder=encoder.name,
             native_resolution=(framed.width, framed.height),
-            upscale=_enlargement(framed, request.size),
+            upscale=enlargement(framed, request.size, request.upscaler),
             native_fps=take.fps,
             interpolation=pace.told(),
             credits=take.credits,
@@ -168,10 +170,6 @@ def _middle(picture: Picture, framed: Size) -> Picture:
     left = (picture.shape[1] - framed.width) // 2
     part = picture[top : top + framed.height, left : left + framed.width]
     return np.ascontiguousarray(part)
-
-
-def _enlargement(native: Size, size: Size) -> Enlargement | None:
-    return None if native == size else Enlargement(factor=round(size.width / native.width, 3))
 
 
 def _cropped(native: Size, framed: Size) -> tuple[str, ...]:

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Final
+from typing import Final, Literal
 
 from models.core.capability import ModelCard, Run, Setup
 from models.core.errors import InvalidInput
@@ -10,12 +10,12 @@ from models.core.seeds import SEED_LIMIT, derive, draw_seed
 from models.image.schema import Scene
 from models.media.codecs import Encoder, choose_encoder
 from models.media.reel import Reel
-from models.media.size import Size
 from models.video import chart
 from models.video.assistant import Assistant
 from models.video.backend import Footage
 from models.video.cost import Proxy, estimate, frames_s, native_size, proxy_of
 from models.video.crew import Crew, helpers_for
+from models.video.enlarged import enlargement
 from models.video.filming import source_of
 from models.video.making import Maker
 from models.video.parcels import Parcels
@@ -24,7 +24,7 @@ from models.video.proxy import Kept, film_proxy, forget_proxy
 from models.video.ranges import Courier, RangeRequest, RangeResult, cache_id
 from models.video.release import Shelf, Stream, provenance_of, release
 from models.video.schema import (
-    Enlargement,
+    EngineName,
     Estimate,
     PathRequest,
     PathResult,
@@ -61,7 +61,7 @@ class VideoModel:
         films = tuple(
             ModelCard(name=card.name, version=VERSION, device=self._setup.device)
             for card in engine_cards()
-            if card.name in ("nerf", "path-trace")
+            if card.name in ("nerf", "path-trace", "layers")
         )
         return films + self._maker.cards()
 
@@ -121,7 +121,7 @@ class VideoModel:
     ) -> VideoResult:
         watch = Stopwatch()
         engine = told.engine
-        assert engine in ("nerf", "path-trace")  # noqa: S101  # the others make no use of paths
+        assert engine in ("nerf", "path-trace", "layers")  # noqa: S101  # the others have no paths
         native = native_size(request, engine)
         reel = reel_of(request, engine, encoder, place.folder)
         resumed_at = reel.frames_closed
@@ -160,8 +160,8 @@ class VideoModel:
             assets=assets,
             engine=told.engine,
             why=told.why,
-            source="scene" if isinstance(place, Setting) else "photos",
-            geometry="multi-view" if footage.views else "exact",
+            source=_source_of(place, engine),
+            geometry=_geometry_of(footage, engine),
             frames=request.frames,
             fps=float(request.rate),
             duration_s=round(request.frames / float(request.rate), 6),
@@ -169,9 +169,10 @@ class VideoModel:
             codec=request.codec,
             encoder=encoder.name,
             native_resolution=(native.width, native.height),
-            upscale=_enlargement(native, request.size),
+            upscale=enlargement(native, request.size, request.upscaler),
             views=footage.views,
             held_out_psnr_db=footage.held_out_psnr_db,
+            layered=place.layered(),
             depth_range_m=near_far if request.output == "depth" else None,
             sprites=sprites,
             scene=_scene_in(place),
@@ -259,12 +260,20 @@ def _frame_progress(
     return told
 
 
+def _source_of(place: Place, engine: EngineName) -> str:
+    if engine == "layers":
+        return "picture"
+    return "scene" if isinstance(place, Setting) else "photos"
+
+
+def _geometry_of(footage: Footage, engine: EngineName) -> Literal["layers", "multi-view", "exact"]:
+    if engine == "layers":
+        return "layers"
+    return "multi-view" if footage.views else "exact"
+
+
 def _scene_in(place: Place) -> Scene | None:
     return place.scene if isinstance(place, Setting) else None
-
-
-def _enlargement(native: Size, size: Size) -> Enlargement | None:
-    return None if native == size else Enlargement(factor=round(size.width / native.width, 3))
 
 
 def _clip_of(request: VideoRequest, folder: Path) -> Path:

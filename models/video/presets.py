@@ -69,6 +69,21 @@ def expand(
     """
     places = list(_SHAPES[preset.preset](subject, preset.amount, duration_s, seed))
     loop = preset.preset in _CLOSED and _closes(preset)
+    eased = preset.preset in _EASED
+    return path_through(places, preset, subject, duration_s, fps, loop=loop, eased=eased)
+
+
+def path_through(
+    places: list[Place],
+    preset: Preset,
+    subject: Subject,
+    duration_s: float,
+    fps: float,
+    *,
+    loop: bool,
+    eased: bool,
+) -> CameraPath:
+    """The path through the places of a preset, with all else that it says."""
     if preset.reverse:
         places = _reversed(places, loop)
     keys = tuple(
@@ -84,7 +99,7 @@ def expand(
         duration_s=duration_s,
         fps=fps,
         loop=loop,
-        easing="in-out" if preset.preset in _EASED else "none",
+        easing="in-out" if eased else "none",
         projection=preset.projection,
         stereo=preset.stereo,
         shutter_deg=preset.shutter_deg,

@@ -28,7 +28,7 @@ class RangeRequest(Value):
         number: Of the segment.
         video: What the clip was asked to be.
         seed: Of all random numbers.
-        scene: What is filmed, unless it is photographs.
+        scene: What is filmed, unless it is photographs or a picture.
         cache: Of the asker: who has the same sees its files, and nothing has to travel.
         field: Names the fitted field, where frames are of one.
         field_files: Its files by name, and their ids once they are in the store.

@@ -16,10 +16,18 @@ from models.image.schema import (
     SourceImage,
     StyleName,
 )
-from models.media.formats import CONTAINERS, HDR_CODECS, CodecName, Container, Range
+from models.media.formats import (
+    CONTAINERS,
+    HDR_CODECS,
+    CodecName,
+    Container,
+    Range,
+    UpscalerName,
+)
 from models.media.size import Size
 from models.video.path import MAX_DURATION_S, CameraPath, NerfstudioPath, Preset
 from models.video.photos import Photos
+from models.video.picture import DeepPicture, Layered
 
 MIN_SIDE_PX: Final = 64
 MAX_SIDE_PX: Final = 8192
@@ -31,7 +39,7 @@ DEFAULT_FPS: Final = 24.0
 DEFAULT_DURATION_S: Final = 3.0
 
 Side = Annotated[int, Field(ge=MIN_SIDE_PX, le=MAX_SIDE_PX, multiple_of=2)]
-EngineName: TypeAlias = Literal["nerf", "path-trace"]
+EngineName: TypeAlias = Literal["nerf", "path-trace", "layers"]
 GeneratorName: TypeAlias = Literal["diffusion", "runway"]
 """Engines that make up what is seen: they film no scene, and know of no camera."""
 Output: TypeAlias = Literal["rgb", "depth", "alpha"]
@@ -50,6 +58,9 @@ class VideoRequest(Value):
     scene: Scene | None = Field(None, description="filmed instead of the prompt where given")
     photos: Photos | None = Field(
         None, description="photographs with poses, filmed instead of a scene by engine nerf"
+    )
+    picture: DeepPicture | None = Field(
+        None, description="a picture with depth, filmed from nearby by engine layers"
     )
     style: StyleName = Field("photo", description="see /api/v1/image/styles")
     engine: Literal["auto"] | EngineName | GeneratorName = Field(
@@ -81,6 +92,9 @@ class VideoRequest(Value):
     container: Container | None = Field(None, description="the codec's usual one if absent")
     codec: CodecName = "h264"
     hdr: Range = "none"
+    upscaler: UpscalerName = Field(
+        "lanczos", description="what enlarges: a filter, or a network that sharpens; output rgb"
+    )
     upscale: Upscale = Field(
         "auto", description="render smaller and enlarge: only where needed, never, or by a factor"
     )
@@ -114,6 +128,8 @@ class VideoRequest(Value):
             raise ValueError("hdr10 needs codec hevc or av1")
         if self.hdr == "hdr10" and (self.output != "rgb" or self.engine == "nerf"):
             raise ValueError("hdr10 is of scene-linear light: output rgb by engine path-trace")
+        if self.upscaler == "learned" and (self.output != "rgb" or self.upscale == "none"):
+            raise ValueError("upscaler learned enlarges pictures: output rgb, upscale auto, 2 or 4")
         if self.duration_s and isinstance(self.camera, CameraPath | NerfstudioPath):
             raise ValueError("a path has its own duration: leave duration_s out")
         if isinstance(self.camera, CameraPath | Preset) and self.camera.stereo != "none":
@@ -127,6 +143,10 @@ class VideoRequest(Value):
             self._can_be_generated(self.generator)
         elif given := self._generated_fields():
             raise ValueError(f"{given[0]} needs engine diffusion or runway")
+        elif self.picture is not None:
+            self._can_be_layered()
+        elif self.engine == "layers":
+            raise ValueError("engine layers needs a picture with depth")
         elif self.photos is not None:
             self._can_be_fitted()
         elif not self.prompt.strip() and self.scene is None:
@@ -140,11 +160,30 @@ class VideoRequest(Value):
         if self.hdr != "none":
             raise ValueError("photos hold no scene-linear light for HDR10")
 
+    def _can_be_layered(self) -> None:
+        if self.engine not in ("auto", "layers"):
+            raise ValueError("a picture with depth needs engine layers")
+        if self.scene is not None or self.photos is not None or self.style != "photo":
+            raise ValueError("a picture is filmed as it is: leave out scene, photos and style")
+        if self.hdr != "none" or self.output == "alpha":
+            raise ValueError(
+                "layers of a picture have neither scene-linear light for HDR10 nor objects for alpha"
+            )
+        projection = getattr(self.camera, "projection", getattr(self.camera, "camera_type", ""))
+        if projection == "equirectangular":
+            raise ValueError("a picture does not show what is beside and behind its camera")
+        keys = self.camera.keyframes if isinstance(self.camera, CameraPath) else ()
+        if any(key.aperture_mm > 0 and key.focus_m is not None for key in keys):
+            raise ValueError("layers of a picture are seen without the blur of a lens")
+
     def _can_be_generated(self, engine: GeneratorName) -> None:
         if not self.prompt.strip() and self.image is None:
             raise ValueError("give a prompt, or an image")
-        if self.scene is not None or self.photos is not None or self.camera is not None:
-            raise ValueError(f"engine {engine} films no scene: leave out scene, photos and camera")
+        given = (self.scene, self.photos, self.picture, self.camera)
+        if any(one is not None for one in given):
+            raise ValueError(
+                f"engine {engine} films no scene: leave out scene, photos and camera, and picture"
+            )
         if self.style != "photo":
             raise ValueError(f"engine {engine} films no scene: leave out style")
         if self.output != "rgb" or self.hdr != "none":
@@ -246,7 +285,9 @@ class Enlargement(Value):
     """How frames became larger than what was computed."""
 
     factor: float
-    method: Literal["lanczos"] = "lanczos"
+    method: UpscalerName = Field(
+        "lanczos", description="of luma; colour is always enlarged by lanczos"
+    )
 
 
 class Interpolation(Value):
@@ -304,9 +345,10 @@ class VideoResult(Value):
     assets: VideoAssets
     engine: EngineName | GeneratorName
     why: str
-    source: str = Field("scene", description="or photos, diffusion:MODEL, runway:MODEL")
-    geometry: Literal["multi-view", "exact", "none"] = Field(
-        description="multi-view: fitted to pictures; none: nothing keeps what is seen consistent"
+    source: str = Field("scene", description="or photos, picture, diffusion:MODEL, runway:MODEL")
+    geometry: Literal["multi-view", "exact", "layers", "none"] = Field(
+        description="multi-view: fitted to pictures; layers: of one picture, true near its camera; "
+        "none: nothing keeps what is seen consistent"
     )
     frames: int
     fps: float
@@ -318,6 +360,7 @@ class VideoResult(Value):
     upscale: Enlargement | None = None
     views: Views | None = None
     held_out_psnr_db: float | None = Field(None, description="on views kept from the fit")
+    layered: Layered | None = Field(None, description="of a picture with depth")
     depth_range_m: tuple[float, float] | None = Field(None, description="white and black of depth")
     native_fps: float | None = Field(
         None, description="at which a model moves; see `interpolation` for how `fps` was reached"
@@ -345,7 +388,7 @@ class PathResult(Value):
 
     path: CameraPath
     chart: Asset = Field(description="the path from above and from the side")
-    scene: Scene | None = Field(description="null where photos are filmed")
+    scene: Scene | None = Field(description="null where photos or a picture are filmed")
     estimate: Estimate
 
 
@@ -382,6 +425,9 @@ def engine_cards() -> tuple[EngineCard, ...]:
             name="path-trace", description="exact light, every frame traced; lens and HDR10"
         ),
         EngineCard(name="nerf", description="a field fitted to traced views; cheap frames"),
+        EngineCard(
+            name="layers", description="a picture with depth, seen from nearby; seconds a clip"
+        ),
         EngineCard(name="diffusion", description="a video model of this machine; no camera"),
         EngineCard(name="runway", description="a provider's video models; needs a key, costs"),
     )

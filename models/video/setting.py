@@ -13,8 +13,9 @@ from models.image.schema import Camera as SceneCamera
 from models.image.schema import Scene
 from models.image.styles import Style
 from models.media.size import Size
-from models.video.path import CameraPath
-from models.video.presets import Subject
+from models.video.path import CameraPath, Preset
+from models.video.picture import Layered
+from models.video.presets import Subject, expand
 from models.video.spline import Array
 
 DIRECTIONS = 8
@@ -39,6 +40,18 @@ class Place:
     seed: int
     folder: Path
     fields: Path
+
+    def flight(self, preset: Preset, duration_s: float, fps: float) -> CameraPath:
+        """The path of a preset."""
+        return expand(preset, self.subject, duration_s, fps, self.seed)
+
+    def within(self, path: CameraPath) -> CameraPath:
+        """The path, as far as it can be filmed here."""
+        return path
+
+    def layered(self) -> Layered | None:
+        """How layers of a picture are filmed, where it is one."""
+        return None
 
     def notes(self, _path: CameraPath) -> tuple[str, ...]:
         """What a caller should know of frames along a path."""

@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import Final
 
 from models.media.codecs import Encoder
+from models.media.formats import UPSCALERS
 from models.media.reel import Reel, Shot
 from models.video.cost import native_size
 from models.video.schema import EngineName, VideoRequest
@@ -27,6 +28,7 @@ def clip_name(request: VideoRequest, seed: int, encoder: Encoder, owner: str) ->
             "request": request.model_dump(mode="json", exclude=set(HOW)),
             "seed": seed,
             "encoder": [encoder.name, dict(encoder.options)],
+            "upscaler": UPSCALERS[request.upscaler],
         }
     )
 
@@ -35,7 +37,7 @@ def reel_of(request: VideoRequest, engine: EngineName, encoder: Encoder, folder:
     """The segments of a clip in its folder."""
     native = native_size(request, engine)
     hdr = request.hdr == "hdr10"
-    shot = Shot(encoder, native, request.size, request.rate, request.frames, hdr)
+    shot = Shot(encoder, native, request.size, request.rate, request.frames, hdr, request.upscaler)
     return Reel(folder / "reel", shot)
 
 

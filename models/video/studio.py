@@ -1,5 +1,6 @@
 """What clips are made with, loaded when the first clip needs it."""
 
+import importlib
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -10,10 +11,11 @@ from models.core.durable import write_atomically
 from models.image.schema import Scene
 from models.image.styles import style_named
 from models.video.backend import Engine, Footage
+from models.video.cost import native_size
 from models.video.diffusion.options import DiffusionOptions
 from models.video.nerfstudio import from_nerfstudio
 from models.video.path import CameraPath, NerfstudioPath, Preset
-from models.video.presets import expand, named_in
+from models.video.presets import named_in
 from models.video.runway.options import RunwayOptions
 from models.video.schema import EngineName, VideoRequest
 from models.video.setting import Place, Setting, check_clear, set_up
@@ -21,6 +23,7 @@ from models.video.setting import Place, Setting, check_clear, set_up
 if TYPE_CHECKING:
     from models.image.render.renderer import Renderer
     from models.image.scene import SceneDiffusion
+    from models.video.layers.estimator import Estimator
 
 SCENE_FILE = "scene.json"
 FIELDS = "fields"
@@ -35,12 +38,15 @@ class VideoOptions(Value):
         hardware_encoders: Whether a GPU may encode, where one was given to the replica.
         diffusion: Of that engine.
         runway: Of that engine.
+        depth: Folder of an estimator of depth in transformers' format, such as Depth Anything, for
+            pictures without.
     """
 
     libllvm: str | None = None
     hardware_encoders: bool = True
     diffusion: DiffusionOptions = DiffusionOptions()
     runway: RunwayOptions = RunwayOptions()
+    depth: Path | None = None
 
 
 class Studio:
@@ -58,10 +64,13 @@ class Studio:
         self._setup, self._options = setup, options
         self._composer: SceneDiffusion | None = None
         self._renderer: Renderer | None = None
+        self._estimator: Estimator | None = None
         self._engines: dict[EngineName, Engine] = {}
 
     def place(self, request: VideoRequest, seed: int, folder: Path, run: Run) -> Place:
         """What a request films: its photographs, or its scene."""
+        if request.picture is not None:
+            return self._picture_place(request, seed, folder, run)
         if request.photos is None:
             return self._setting(request, seed, folder, run)
         from models.video.photowork import photo_place  # noqa: PLC0415  # where photos are
@@ -75,10 +84,36 @@ class Studio:
         """What an engine prepared of a place."""
         if isinstance(place, Setting):
             return self._engine(name).prepare(request, place, run)
+        if name == "layers":
+            from models.video.picturework import LayerEngine, PicturePlace  # noqa: PLC0415
+
+            assert isinstance(place, PicturePlace)  # noqa: S101  # see cost.choose
+            return LayerEngine().prepare(request, place, run)
         from models.video.photowork import PhotoEngine, PhotoPlace  # noqa: PLC0415  # see place
 
         assert isinstance(place, PhotoPlace)  # noqa: S101  # there are no others
         return PhotoEngine().prepare(request, place, run)
+
+    def _picture_place(self, request: VideoRequest, seed: int, folder: Path, run: Run) -> Place:
+        from models.video.picturework import picture_place  # noqa: PLC0415  # where pictures are
+
+        assert request.picture is not None  # noqa: S101  # see place
+        run.progress(0.0, "picture")
+        return picture_place(
+            request.picture,
+            native_size(request, "layers"),
+            seed,
+            (folder, self._setup.cache_dir / FIELDS),
+            self._setup.store,
+            self._depth_estimator,
+            run,
+        )
+
+    def _depth_estimator(self) -> "Estimator | None":
+        if self._estimator is None and self._options.depth is not None:
+            module = importlib.import_module("models.video.layers.estimator")  # loads torch
+            self._estimator = module.Estimator(self._options.depth, self._setup.device)
+        return self._estimator
 
     def _setting(self, request: VideoRequest, seed: int, folder: Path, run: Run) -> Setting:
         """The scene of a request, composed once for all attempts at it."""
@@ -136,11 +171,10 @@ def path_of(request: VideoRequest, place: Place) -> CameraPath:
         path = camera.model_copy(update={"fps": request.frames_per_s})
     else:
         preset = camera or Preset(preset=named_in(request.prompt))
-        seconds = request.seconds
-        path = expand(preset, place.subject, seconds, request.frames_per_s, place.seed)
+        path = place.flight(preset, request.seconds, request.frames_per_s)
     if isinstance(place, Setting):
         check_clear(path, place)
-    return path
+    return place.within(path)
 
 
 class Stopwatch:

@@ -1,10 +1,13 @@
 """Clips over HTTP, made by the real capability in this process."""
 
+import base64
+import io
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
 import httpx
+from PIL import Image
 
 from graphs.routes.videos import place_of, proxy_place_of
 from models.media.playlist import MEDIA_TYPE, PROXY, noted, playlist
@@ -125,3 +128,22 @@ async def test_forms_with_files_are_refused_with_the_reason(http: httpx.AsyncCli
     assert "image of /api/v1/generate/video" in form.json()["error"]["message"]
     assert_problem(elsewhere, 415, "unsupported-media-type")
     assert (await http.get("/v1/videos/video_nope")).status_code == 404
+
+
+async def test_a_picture_without_depth_is_refused_with_the_way_to_get_one(
+    http: httpx.AsyncClient,
+) -> None:
+    buffer = io.BytesIO()
+    Image.new("RGB", (64, 36), "#406080").save(buffer, "PNG")
+    image = {"base64": base64.b64encode(buffer.getvalue()).decode()}
+    asked = {"picture": {"image": image}, "width": 64, "height": 64}
+    refused = await http.post("/api/v1/video/path", json={"video": asked})
+    wrong = await http.post("/api/v1/generate/video", json=asked | {"engine": "nerf"})
+    engines = await http.get("/api/v1/video/engines")
+    told = await http.post("/api/v1/generate/video?dry_run=true", json=asked)
+
+    assert_problem(refused, 422, "invalid-input")
+    assert "/api/v1/image/geometry" in refused.json()["detail"]
+    assert_problem(wrong, 422, "invalid-input")
+    assert "layers" in engines.text
+    assert told.json()["engine"] == "layers"

@@ -140,7 +140,8 @@ def test_a_picture_and_words_change_the_clip(model: VideoModel) -> None:
 
 
 def test_frames_reach_the_asked_rate_and_size(model: VideoModel, tmp_path: Path) -> None:
-    result = made(model, "wan", fps=24, width=160, height=90, upscale=2)
+    wished = {"width": 160, "height": 90, "upscale": 2, "upscaler": "learned"}
+    result = made(model, "wan", fps=24, **wished)
     read = facts(model, result, tmp_path)
 
     assert (len(read.times), read.size) == (12, (160, 90))
@@ -148,7 +149,7 @@ def test_frames_reach_the_asked_rate_and_size(model: VideoModel, tmp_path: Path)
     assert result.native_resolution == (80, 44)
     assert result.degraded == ("cropped from 80x48: the model has no such proportions",)
     assert result.upscale is not None
-    assert result.upscale.factor == 2
+    assert (result.upscale.factor, result.upscale.method) == (2, "learned")
 
 
 def test_a_clip_interrupted_between_pictures_ends_with_the_same_bytes(

@@ -1,0 +1,1 @@
+"""Frames made larger by a network that was taught what enlarging loses."""

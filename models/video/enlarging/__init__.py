@@ -1,0 +1,1 @@
+"""How the network that enlarges frames is taught."""

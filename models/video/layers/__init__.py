@@ -1,0 +1,1 @@
+"""A picture with depth as surfaces one behind another, seen from nearby."""
