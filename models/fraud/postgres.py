@@ -52,7 +52,9 @@ NETWORK: Final[dict[str, str | int]] = {
     "keepalives_count": 2,
     "tcp_user_timeout": int(1000 * ANSWER_S),
 }
-BEGIN: Final = "SELECT pg_advisory_xact_lock(%s)"
+# What is read after the lock must be as new as the lock, whatever the server's default.
+BEGIN: Final = "BEGIN ISOLATION LEVEL READ COMMITTED"
+LOCK: Final = "SELECT pg_advisory_xact_lock(%s)"
 HAS_SCHEMA: Final = "SELECT to_regnamespace('orrery_fraud') IS NOT NULL"
 
 ResultT = TypeVar("ResultT")
@@ -147,11 +149,15 @@ class Postgres:
             self._connection.close()
             self._connection = None
 
+    def make_again(self) -> None:
+        """Make the tables at the next use: somebody dropped them."""
+        self._made.clear()
+
     def _ready(self, schema: str) -> _Connection:
         connection = self._connected()
         if schema not in self._made:
             with connection.transaction():
-                connection.execute(BEGIN, (_lock_of("schema"),))
+                connection.execute(LOCK, (_lock_of("schema"),))
                 found = connection.execute(HAS_SCHEMA).fetchone()
                 if found is None or not found[0]:
                     connection.execute("CREATE SCHEMA orrery_fraud")
@@ -250,6 +256,8 @@ class PostgresRecord:
     def _refuse(self, error: psycopg.Error) -> NoReturn:
         if self._within is None:
             self._postgres.drop()
+        if isinstance(error, psycopg.errors.UndefinedTable):
+            self._postgres.make_again()
         # Callers are tenants: where the database is and what it says is for the log.
         kind = type(error).__name__
         extra = {"what": self._what, "kind": kind, "sqlstate": error.sqlstate}
@@ -260,8 +268,8 @@ class PostgresRecord:
 
 
 def _begun(connection: _Connection, lock: int) -> _Connection:
-    connection.execute("BEGIN")
-    connection.execute(BEGIN, (lock,))
+    connection.execute(BEGIN)
+    connection.execute(LOCK, (lock,))
     return connection
 
 

@@ -14,6 +14,7 @@ import pytest
 
 from models.core.capability import Run
 from models.core.errors import Conflict, ModelUnavailable, UpstreamUnavailable
+from models.fraud import postgres
 from models.fraud.cases_schema import PromotionRequest
 from models.fraud.flow_scoring import FlowModel
 from models.fraud.flow_site import Sites
@@ -23,12 +24,21 @@ from models.fraud.payments import Payment
 from models.fraud.postgres import BAD_URL, Postgres
 from models.fraud.shelf import Table
 from models.fraud.state import Recorded, State
-from tests.training.fraud_replica import NOON_S, Json, Replica, answers, cases, model_of
+from tests.training.fraud_replica import NOON_S, Json, Replica, answers, be_patient, cases, model_of
 from tests.training.stream_memory import flow
 from tests.workflow.postgres import Server
 
 POSTGRES = "models.fraud.postgres"
+SESSION = postgres.SESSION
 NOWHERE = "postgresql://nobody@127.0.0.1:1/x"
+
+
+@pytest.fixture(autouse=True)
+def patient(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("ANSWER_S", "SESSION"):
+        monkeypatch.setattr(f"{POSTGRES}.{name}", getattr(postgres, name))  # undone at the end
+    monkeypatch.setitem(postgres.NETWORK, "connect_timeout", 0)
+    be_patient()
 
 
 @pytest.fixture
@@ -192,15 +202,16 @@ def test_a_database_that_is_away_degrades_every_verdict_until_it_is_back(
 
 
 def test_a_server_that_is_silent_is_given_up(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(f"{POSTGRES}.ANSWER_S", 0.3)
-    postgres = Postgres(url)
-    state = State(Journal(postgres))
+    kept = Postgres(url)
+    state = State(Journal(kept))
     state.record("one", [payment(0)])
-    pid = postgres._connected().info.backend_pid
+    pid = kept._connected().info.backend_pid
     os.kill(pid, signal.SIGSTOP)
     try:
-        with pytest.raises(UpstreamUnavailable, match="does not answer"):
-            state.record("one", [payment(1)])
+        with monkeypatch.context() as hasty:
+            hasty.setattr(f"{POSTGRES}.ANSWER_S", 0.3)
+            with pytest.raises(UpstreamUnavailable, match="does not answer"):
+                state.record("one", [payment(1)])
         recorded = state.record("one", [payment(0), payment(1)])
     finally:
         os.kill(pid, signal.SIGCONT)
@@ -209,22 +220,21 @@ def test_a_server_that_is_silent_is_given_up(url: str, monkeypatch: pytest.Monke
     assert [isinstance(each, Recorded) and each.duplicate for each in recorded] == [True, False]
 
 
-def test_a_replica_that_froze_holds_up_nobody_for_long_and_writes_nothing_later(
-    url: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    session = "SET search_path = orrery_fraud; SET idle_in_transaction_session_timeout = 100"
-    monkeypatch.setattr(f"{POSTGRES}.SESSION", session)
+def test_a_replica_that_froze_holds_up_nobody_for_long_and_writes_nothing_later(url: str) -> None:
     frozen, awake = Journal(Postgres(url)), Journal(Postgres(url))
     state = State(awake)
+    state.record("one", [payment(0)])
     with pytest.raises(UpstreamUnavailable), frozen.transaction("one"):  # noqa: PT012
-        elsewhere = state.record("other", [payment(0)])
         frozen.report("one", "p0", True, NOON_S, "")
-        recorded = state.record("one", [payment(0)])  # waits for the lock
+        frozen._record.execute("SET idle_in_transaction_session_timeout = 50")
+        elsewhere = state.record("other", [payment(0)])
+        recorded = state.record("one", [payment(1)])  # waits for the lock
         frozen.report("one", "p0", True, NOON_S, "")
     reports = awake.reports_after("one", 0)
     frozen.close()
     state.close()
 
+    assert "idle_in_transaction_session_timeout = 3000" in SESSION
     assert len(elsewhere) == len(recorded) == 1
     assert reports == []
 
@@ -241,6 +251,20 @@ def test_a_lost_connection_is_made_again_before_anybody_notices(url: str) -> Non
 
     assert [again for _, again in found] == [True, False]
     assert not why
+
+
+def test_tables_that_were_dropped_are_made_again(url: str) -> None:
+    one, other = Postgres(url), Postgres(url)
+    state = FlowState(one)
+    state.take([flow(0)], "one")
+    other._connected().execute("DROP SCHEMA orrery_fraud CASCADE")
+    other.drop()
+    _, why = state.take([flow(1)], "one")
+    _, why_later = state.take([flow(2)], "one")
+    state.close()
+
+    assert "does not answer" in why
+    assert not why_later
 
 
 def test_flows_judged_alone_are_not_counted_twice_when_they_reach_the_record(url: str) -> None:
@@ -275,11 +299,11 @@ def test_a_wrong_url_is_refused_without_its_password(wrong: str) -> None:
 
 def test_a_database_that_was_not_reached_is_left_alone_for_a_while() -> None:
     now = 0.0
-    postgres = Postgres(NOWHERE, lambda: now)
+    database = Postgres(NOWHERE, lambda: now)
     details = []
     for now in (0.0, 1.0, 6.0):  # noqa: B007 - read by the clock
         with pytest.raises(UpstreamUnavailable) as caught:
-            Journal(postgres)._record.execute("SELECT 1")
+            Journal(database)._record.execute("SELECT 1")
         details.append("moment ago" in str(caught.value.__cause__))
 
     assert details == [False, True, False]
@@ -287,14 +311,14 @@ def test_a_database_that_was_not_reached_is_left_alone_for_a_while() -> None:
 
 def test_what_is_ordinary_on_a_network_is_known_to_every_replica(url: str) -> None:
     trained = FlowModel.load().trained
-    postgres = Postgres(url)
-    told, asked = (Sites(Table(each), "model") for each in (postgres, Postgres(url)))
+    database = Postgres(url)
+    told, asked = (Sites(Table(each), "model") for each in (database, Postgres(url)))
     nothing = asked.of("one")
     told.keep("one", trained)
     first = asked.of("one")
     told.keep("one", replace(trained, limit=7.5))
     second, foreign = asked.of("one"), asked.of("other")
-    other_model = Sites(Table(postgres), "other model").of("one")
+    other_model = Sites(Table(database), "other model").of("one")
     asked._shelf = Table(Postgres(NOWHERE))
     away = asked.of("one")
 
