@@ -53,7 +53,7 @@ NETWORK: Final[dict[str, str | int]] = {
     "tcp_user_timeout": int(1000 * ANSWER_S),
 }
 # What is read after the lock must be as new as the lock, whatever the server's default.
-BEGIN: Final = "BEGIN ISOLATION LEVEL READ COMMITTED"
+BEGIN: Final = "BEGIN ISOLATION LEVEL READ COMMITTED; SELECT pg_advisory_xact_lock({:d})"
 LOCK: Final = "SELECT pg_advisory_xact_lock(%s)"
 HAS_SCHEMA: Final = "SELECT to_regnamespace('orrery_fraud') IS NOT NULL"
 
@@ -233,8 +233,12 @@ class PostgresRecord:
             UpstreamUnavailable: The database does not answer.
         """
         assert self._within is not None  # noqa: S101  # else some might be written
+        given, asked = list(rows), _translated(statement)
         with self._named(), self._within.cursor() as cursor:
-            cursor.executemany(_translated(statement), rows)
+            if len(given) == 1:
+                cursor.execute(asked, given[0])  # without the cost of a pipeline
+            else:
+                cursor.executemany(asked, given)
 
     def close(self) -> None:
         """Release the connection."""
@@ -268,8 +272,7 @@ class PostgresRecord:
 
 
 def _begun(connection: _Connection, lock: int) -> _Connection:
-    connection.execute(BEGIN)
-    connection.execute(LOCK, (lock,))
+    connection.execute(BEGIN.format(lock).encode())  # in one message
     return connection
 
 
