@@ -25,6 +25,7 @@ from models.fraud.challenge import Judged, compare
 from models.fraud.drift import ENOUGH, read_baseline, shifts
 from models.fraud.features import DAY_S, LABEL_DELAY_S, NAMES
 from models.fraud.payment_desk import PaymentDesk
+from models.fraud.record import NOT_RECORDED
 from models.fraud.registry import Registry
 from models.fraud.scoring import TransactionModel
 
@@ -83,7 +84,10 @@ class Contest:
         if self._unseen < LOOK_EVERY:
             return
         self._unseen = 0
-        found = self._drift(DriftRequest(payments=LOOK_EVERY), None).alarms
+        try:
+            found = self._drift(DriftRequest(payments=LOOK_EVERY), None).alarms
+        except NOT_RECORDED:
+            return  # verdicts do not wait for it
         if set(found) - set(self.alarms):
             logger.warning("payments drift", extra={"features": ", ".join(found)})
         self.alarms = found

@@ -16,6 +16,7 @@ from models.core.capability import Run
 from models.core.errors import Conflict, ModelUnavailable, UpstreamUnavailable
 from models.fraud import postgres
 from models.fraud.cases_schema import PromotionRequest
+from models.fraud.contest import LOOK_EVERY
 from models.fraud.flow_scoring import FlowModel
 from models.fraud.flow_site import Sites
 from models.fraud.flow_state import FlowState
@@ -174,6 +175,7 @@ def test_a_database_that_is_away_degrades_every_verdict_until_it_is_back(
     model = model_of(tmp_path, url)
     events = [paid(0), flow(0).model_dump(mode="json", exclude_none=True), traded(0)]
     before = answers(model, "one", events)
+    model._contest._unseen = LOOK_EVERY  # the drift of payments is due as well
     postgres_server.stop("immediate")
     try:
         away = answers(model, "one", [paid(1), known(0, fraud=True), traded(1)])
