@@ -1,20 +1,23 @@
 """GPU hours and missed promises beside Serve's own policy, on a production trace.
 
 Both policies are tuned on the first half of the trace and compared on the second, with the same
-routing, at three loads and two start-up times. Serve's policy is tuned by a grid over its target
-and its delays to the fewest GPU hours that keep 93 % of the promises (latency at most twice the
-request's own work and 10 s), or to the most promises where that is out of reach. Ours is tuned over its
-headroom, its slack and how far a rise is trusted to go on, with at most five changes
-of the fleet an hour, since six are allowed and the other half is busier: to the
-fewest GPU hours that miss a tenth fewer promises than Serve's, since days differ (compared: GPU hours),
-and to the fewest misses that cost no more (compared: misses). Beside it stands what a policy that
-knows all arrivals needs for Serve's share of promises, with the same routing: a bound.
-Run: `python -m benchmarks.scaling PATH [--quick]`.
+routing, at three loads and two start-up times. A request goes where its base model is; with
+`--patience-s` it waits so long for it if all who have it are busy (Serve's policy is then also tried
+with requests that do not wait, and gets the better). Serve's policy is tuned by a grid over its target and its delays to the fewest GPU
+hours that keep 93 % of the promises (latency at most twice the request's own work and 10 s), or to the
+most promises where that is out of reach. Ours keeps a budget of changes of the fleet by itself and is
+tuned over its headroom and two shapes (slack, holding time, trust in a rise): to the fewest GPU hours
+that miss no more promises than Serve's, with a margin for how much days differ (compared: GPU hours),
+and to the fewest misses that cost no more (compared: misses). What is tried is a sample of one: what it
+says is smoothed over the headroom. Beside it stands what a policy that knows all arrivals needs for
+Serve's share of promises, with the same routing: a bound.
+Run: `python -m benchmarks.scaling PATH [--quick] [--load LOAD] [--startup-s SECONDS]`.
 """
 
 import argparse
 import sys
 import time
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from itertools import product
 from pathlib import Path
@@ -34,11 +37,14 @@ WANTED = 0.93
 CELLS = tuple(product((2, 8, 24), (60.0, 180.0)))
 TARGETS = (1.0, 0.7, 0.5, 0.4, 0.3)
 DELAYS = ((30.0, 600.0), (10.0, 300.0))
-HEADROOMS = (-0.5, -0.25, 0.0, 0.25, 0.5, 1.0, 1.5, 2.0, 3.0, 5.0, 8.0)
-SLACKS = (0.4, 0.5)
-TRENDS = (0.0, 0.5)
-CHANGES = 5.0  # an hour, so that busier days keep six
-MARGIN = 0.9  # of Serve's misses
+HEADROOMS = (-0.75, -0.5, -0.25, 0.0, 0.25, 0.5, 1.0, 1.5, 2.0, 3.0, 4.0, 6.0, 8.0)
+STEP = 0.05  # of the headroom, between them
+SHAPES = ((0.3, 30.0, 0.0), (0.5, 300.0, 0.5))  # slack, holding time, trend
+CHANGES = 5.7  # an hour: the budget, and what it lets through
+EQUAL = 0.95  # of Serve's hours: what costs no more, since days differ in this too
+SURE = 0.9  # that other days with the same habits miss no more than Serve's
+RESAMPLED = 2000
+TINY = 1e-6
 FORESEEN = (-0.75, -0.5, -0.25, 0.0, 0.25, 0.5, 1.0)  # headroom of who knows what comes
 
 
@@ -50,34 +56,79 @@ class Cell:
     startup_s: float
     trace: Trace
     times: LoadTimes
+    patience_s: float = 0.0
 
     @property
     def max_replicas(self) -> int:
         """As many as never bind but in the worst hour."""
         return max(64, 160 * self.load // 24)
 
-    def first(self, policy: Policy) -> Outcome:
+    def first(self, policy: Policy, patience_s: float | None = None) -> Outcome:
         """Outcome on the half for tuning."""
-        return self._run(self.trace.between(0, HALF_S), policy)
+        return self._run(self.trace.between(0, HALF_S), policy, patience_s)
 
-    def second(self, policy: Policy) -> Outcome:
+    def second(self, policy: Policy, patience_s: float | None = None) -> Outcome:
         """Outcome on the half for the report."""
-        return self._run(self.trace.between(HALF_S, 2 * HALF_S + DAY_S), policy)
+        return self._run(self._second, policy, patience_s)
 
     def foreseen(self, headroom: float) -> Outcome:
         """Outcome on the half for the report of a policy that knows it."""
-        trace = self.trace.between(HALF_S, 2 * HALF_S + DAY_S)
-        return self._run(trace, Clairvoyant(future_load(trace), headroom))
+        return self._run(self._second, Clairvoyant(future_load(self._second), headroom), None)
 
-    def _run(self, trace: Trace, policy: Policy) -> Outcome:
-        ahead = isinstance(policy, Deciding | Clairvoyant)
+    @property
+    def _second(self) -> Trace:
+        return self.trace.between(HALF_S, 2 * HALF_S + DAY_S)
+
+    def _run(self, trace: Trace, policy: Policy, patience_s: float | None) -> Outcome:
         world = World(
             self.times,
             startup_s=self.startup_s,
             max_replicas=self.max_replicas,
-            loads_ahead=ahead,
+            loads_ahead=isinstance(policy, Deciding | Clairvoyant),
+            patience_s=self.patience_s if patience_s is None else patience_s,
         )
         return simulate(trace, policy, world)
+
+
+@dataclass(frozen=True)
+class Serve:
+    """Arguments of Serve's policy, and how long requests wait for their model under it."""
+
+    target: float
+    delays: tuple[float, float]
+    patience_s: float
+
+    def policy(self, cell: Cell) -> Policy:
+        """The policy."""
+        return serve_default(self.target, cell.max_replicas, *self.delays)
+
+
+@dataclass(frozen=True)
+class Ours:
+    """Arguments of ours, and what was seen with them on the first half.
+
+    Attributes:
+        headroom: In units of the square root of the load.
+        slack: Part of the need that is added when it changes.
+        hold_s: Shrinks only to the largest need of this long.
+        trend: How far a rise is trusted to go on.
+        missed: Share of promises.
+        gpu_hours: Of all replicas.
+        changes_per_hour: Of the fleet.
+    """
+
+    headroom: float
+    slack: float
+    hold_s: float
+    trend: float
+    missed: float
+    gpu_hours: float
+    changes_per_hour: float
+
+    def policy(self, cell: Cell) -> Policy:
+        """The policy."""
+        shape = (self.slack, self.hold_s, self.trend)
+        return deciding(self.headroom, cell.max_replicas, *shape)
 
 
 def main() -> None:
@@ -85,20 +136,25 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("path", type=Path, help="folder with the trace and its latencies")
     parser.add_argument("--quick", action="store_true", help="load 8 and start-up 60 s alone")
+    parser.add_argument("--load", type=int, help="this load alone")
+    parser.add_argument("--startup-s", type=float, help="this start-up time alone")
+    parser.add_argument("--patience-s", type=float, default=0.0, help="of the requests")
     options = parser.parse_args()
     started = time.monotonic()
     found: dict[str, float] = {}
     for load, startup_s in ((8, 60.0),) if options.quick else CELLS:
+        if load != (options.load or load) or startup_s != (options.startup_s or startup_s):
+            continue
         rng = np.random.default_rng(0)
         trace, times = read_folder(options.path, load, rng)
-        cell = compare(Cell(load, startup_s, trace, times))
+        cell = compare(Cell(load, startup_s, trace, times, options.patience_s))
         found |= {f"load_{load}_startup_{startup_s:.0f}_{key}": v for key, v in cell.items()}
         print(load, startup_s, cell, file=sys.stderr, flush=True)
     worst = {
         key: round(max(v for name, v in found.items() if name.endswith(f"0_{key}")), 3)
         for key in ("gpu_hours_over_serve", "slo_misses_over_serve", "p95_wait_s")
     }
-    speed = measure_speed()
+    speed = {} if options.load or options.startup_s else measure_speed()
     seconds = {"n": len(found), "seconds": round(time.monotonic() - started, 1)}
     report({**worst, **speed, **found, **seconds})
 
@@ -106,21 +162,11 @@ def main() -> None:
 def compare(cell: Cell) -> dict[str, float]:
     """Ours beside Serve's, tuned on one half, measured on the other."""
     serve = _tune_serve(cell)
-    reference = cell.first(serve_default(*serve))
-    tried = {
-        (headroom, slack, trend): cell.first(deciding(headroom, cell.max_replicas, slack, trend))
-        for headroom, slack, trend in product(HEADROOMS, SLACKS, TRENDS)
-    }
-    steady = {terms: seen for terms, seen in tried.items() if seen.changes_per_hour <= CHANGES}
-    found = steady or tried
-    kept = [terms for terms, seen in found.items() if seen.missed <= MARGIN * reference.missed]
-    cheap = [terms for terms, seen in found.items() if seen.gpu_hours <= reference.gpu_hours]
-    lean = min(kept or found, key=lambda terms: found[terms].gpu_hours)
-    ample = min(cheap or found, key=lambda terms: found[terms].missed)
-    tuned = cell.second(serve_default(*serve))
-    default = cell.second(serve_default(2.0, cell.max_replicas))
-    ours = cell.second(deciding(lean[0], cell.max_replicas, *lean[1:]))
-    richer = cell.second(deciding(ample[0], cell.max_replicas, *ample[1:]))
+    lean, ample, margin = _tune_ours(cell, cell.first(serve.policy(cell), serve.patience_s))
+    tuned = cell.second(serve.policy(cell), serve.patience_s)
+    default = cell.second(Serve(2.0, DELAYS[0], cell.patience_s).policy(cell))
+    ours = cell.second(lean.policy(cell))
+    richer = cell.second(ample.policy(cell))
     foreseen = [cell.foreseen(headroom) for headroom in FORESEEN]
     equal = [seen for seen in foreseen if seen.missed <= tuned.missed] or foreseen[-1:]
     bound = min(equal, key=lambda seen: seen.gpu_hours)
@@ -136,27 +182,91 @@ def compare(cell: Cell) -> dict[str, float]:
         "serve_p95_wait_s": round(tuned.wait_s(95), 1),
         "changes_per_hour": round(ours.changes_per_hour, 2),
         "serve_changes_per_hour": round(tuned.changes_per_hour, 2),
-        "headroom": lean[0],
-        "slack": lean[1],
-        "trend": lean[2],
-        "headroom_richer": ample[0],
-        "slack_richer": ample[1],
-        "trend_richer": ample[2],
+        "headroom": round(lean.headroom, 2),
+        "slack": lean.slack,
+        "hold_s": lean.hold_s,
+        "trend": lean.trend,
+        "headroom_richer": round(ample.headroom, 2),
+        "slack_richer": ample.slack,
+        "hold_s_richer": ample.hold_s,
+        "trend_richer": ample.trend,
+        "margin": round(margin, 3),
         "gpu_hours_bound_over_serve": round(bound.gpu_hours / tuned.gpu_hours, 3),
         "bound_changes_per_hour": round(bound.changes_per_hour, 2),
-        "serve_target": serve[0],
+        "serve_target": serve.target,
+        "serve_patience_s": serve.patience_s,
     }
 
 
-def _tune_serve(cell: Cell) -> tuple[float, int, float, float]:
-    tried: dict[tuple[float, int, float, float], Outcome] = {}
-    for target, (up_s, down_s) in product(TARGETS, DELAYS):
-        arguments = (target, cell.max_replicas, up_s, down_s)
-        tried[arguments] = cell.first(serve_default(*arguments))
-    keeping = [a for a, seen in tried.items() if 1 - seen.missed >= WANTED]
+def _tune_serve(cell: Cell) -> Serve:
+    tried = {
+        serve: cell.first(serve.policy(cell), serve.patience_s)
+        for serve in (
+            Serve(*terms) for terms in product(TARGETS, DELAYS, sorted({cell.patience_s, 0.0}))
+        )
+    }
+    keeping = [serve for serve, seen in tried.items() if 1 - seen.missed >= WANTED]
     if keeping:
-        return min(keeping, key=lambda a: tried[a].gpu_hours)
-    return min(tried, key=lambda a: tried[a].missed)
+        return min(keeping, key=lambda serve: tried[serve].gpu_hours)
+    return min(tried, key=lambda serve: tried[serve].missed)
+
+
+def _tune_ours(cell: Cell, reference: Outcome) -> tuple[Ours, Ours, float]:
+    """The fewest GPU hours, the fewest misses, and the margin to Serve's misses of the former."""
+    found: list[Ours] = []
+    margins: list[float] = []
+    for shape in SHAPES:
+        tried = _try(cell, shape, reference)
+        nearest = min(tried.values(), key=lambda seen: abs(seen.missed - reference.missed))
+        margins.append(_margin(nearest, reference, cell.trace))
+        found += _smooth(shape, tried)
+    margin = min(margins)
+    fewest = min(one.changes_per_hour for one in found)
+    steady = [one for one in found if one.changes_per_hour <= max(CHANGES, fewest)]
+    kept = [one for one in steady if one.missed <= margin * reference.missed]
+    cheap = [one for one in steady if one.gpu_hours <= EQUAL * reference.gpu_hours]
+    lean = min(kept or steady, key=lambda one: one.gpu_hours)
+    return lean, min(cheap or steady, key=lambda one: one.missed), margin
+
+
+def _try(cell: Cell, shape: tuple[float, float, float], reference: Outcome) -> dict[float, Outcome]:
+    """Outcomes by headroom, up to the first that costs too much."""
+    tried: dict[float, Outcome] = {}
+    for headroom in HEADROOMS:
+        seen = tried[headroom] = cell.first(deciding(headroom, cell.max_replicas, *shape))
+        hours, missed = seen.gpu_hours / reference.gpu_hours, seen.missed / reference.missed
+        said = f"hours {hours:.3f} misses {missed:.3f} changes {seen.changes_per_hour:.2f}"
+        print(f"  {shape} {headroom:5.2f}: {said}", file=sys.stderr, flush=True)
+        if hours > 1 and len(tried) > 2:
+            break
+    return tried
+
+
+def _smooth(shape: tuple[float, float, float], tried: Mapping[float, Outcome]) -> Iterator[Ours]:
+    """What the tried headrooms say of those between them: means of each and both neighbours."""
+    headrooms = list(tried)[1:-1]
+    seen = np.array([(o.missed, o.gpu_hours, o.changes_per_hour) for o in tried.values()])
+    smoothed = [
+        np.convolve(column, np.full(3, 1 / 3), mode="valid")
+        for column in np.log(np.maximum(seen, TINY)).T
+    ]
+    for headroom in np.arange(headrooms[0], headrooms[-1] + STEP / 2, STEP):
+        values = [float(np.exp(np.interp(headroom, headrooms, column))) for column in smoothed]
+        yield Ours(float(headroom), *shape, *values)
+
+
+def _margin(ours: Outcome, serve: Outcome, trace: Trace) -> float:
+    """By how much to miss fewer than Serve's, so that other days like these hardly turn it round.
+
+    The days are drawn anew, each with what both missed on it.
+    """
+    day = (trace.between(0, HALF_S).arrival_s // DAY_S).astype(int)
+    late = np.array([np.bincount(day, seen.late) for seen in (ours, serve)])  # (2, days)
+    rng = np.random.default_rng(0)
+    drawn = rng.integers(0, late.shape[1], (RESAMPLED, late.shape[1]))
+    ratio = late[0][drawn].sum(axis=1) / np.maximum(late[1][drawn].sum(axis=1), 1)
+    usual, bad = np.quantile(ratio, (0.5, SURE))
+    return float(usual / bad)
 
 
 def measure_speed() -> dict[str, float]:

@@ -8,6 +8,7 @@ and the ledger says so.
 import logging
 import math
 from collections.abc import Mapping
+from concurrent.futures import Future
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from typing import Any, TypeAlias
@@ -15,7 +16,7 @@ from typing import Any, TypeAlias
 from ray.serve._private.common import DeploymentID
 from ray.serve.config import AutoscalingContext
 
-from deployments.ledger import open_ledger
+from deployments.ledger import HEARD_S, open_ledger
 from deployments.scaling_inputs import InputsMissing, demand_of, join_nodes, nodes_of
 from deployments.serve_default import wished
 from models.scaling.decide import decide
@@ -63,6 +64,9 @@ class Policy:
         self._told: Mapping[str, tuple[int, str, str]] = {}
         self._next_s = -math.inf
         self._ledger: Any = None  # the actor lives as long as this handle
+        self._answer: Future[Mapping[str, tuple[str, ...]]] | None = None  # of the ledger
+        self._outstanding: Mapping[str, tuple[str, ...]] = {}
+        self._outstanding_at_s = -math.inf
 
     def __call__(self, contexts: Contexts) -> tuple[Targets, States]:
         """Replicas for each deployment, from what the controller knows of all of them."""
@@ -74,6 +78,7 @@ class Policy:
 
     def _decide(self, contexts: Contexts, now_s: float) -> Targets:
         named = {ctx.deployment_name: ctx for ctx in contexts.values()}
+        self._hear(now_s)
         demands, decided, nodes = self._read(named)
         try:
             limits = self._limits
@@ -100,7 +105,8 @@ class Policy:
             cold_start.see(ctx)
             try:
                 terms = self._terms.get(name, {})
-                demand = demand_of(ctx, terms, cold_start.seconds, wished(ctx))
+                sent = self._outstanding.get(name)
+                demand = demand_of(ctx, terms, cold_start.seconds, wished(ctx), sent)
                 demands[name] = self._expect(name, ctx.current_time or 0.0, demand)
                 nodes = join_nodes(nodes, nodes_of(ctx))
             except InputsMissing as missing:
@@ -117,6 +123,15 @@ class Policy:
         profile.learn(now_s, demand.load)
         usual = profile.expect(now_s + demand.cold_start_s) or 0.0
         return replace(demand, forecast=demand.terms.trust * usual)
+
+    def _hear(self, now_s: float) -> None:
+        """Take what waits from the answer of the ledger, if it is there."""
+        if self._answer is not None and self._answer.done():
+            answer, self._answer = self._answer, None
+            if answer.exception() is None:
+                self._outstanding, self._outstanding_at_s = answer.result(), now_s
+        if now_s - self._outstanding_at_s > HEARD_S:
+            self._outstanding = {}
 
     def _tell(
         self,
@@ -136,7 +151,9 @@ class Policy:
             )
             if self._ledger is None:
                 self._ledger = open_ledger(app_name)
-            self._ledger.note.remote(decision, told != self._told)
+            answer = self._ledger.note.remote(decision, told != self._told)
+            if self._answer is None:
+                self._answer = answer.future()
         except Exception:  # a lost ledger must not stop scaling
             logger.exception("scaling decision not recorded")
         self._told = told

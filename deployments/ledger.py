@@ -1,28 +1,57 @@
 """Keeps the scaling decisions where every process of the cluster can read them."""
 
+import time
 from collections import deque
-from typing import Any
+from collections.abc import Callable, Mapping
+from typing import Any, TypeAlias
 
 import ray
 
 from models.scaling.record import ScalingDecision, ScalingHistory
+from models.scaling.snapshot import MANY
 
 NAMESPACE = "serve"
 KEPT = 500
+HEARD_S = 5.0  # who tells, tells every second
+
+Sent: TypeAlias = tuple[float, str]
+"""When a request was sent, in seconds since 1970, and its kind of work."""
 
 
 class Ledger:
-    """The last decision, and those that changed something."""
+    """The last decision, those that changed something, and what is not answered yet.
 
-    def __init__(self) -> None:
+    Args:
+        clock: Tells the time in seconds.
+    """
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self._heard: dict[str, tuple[float, Mapping[str, tuple[Sent, ...]]]] = {}
         self._latest: ScalingDecision | None = None
         self._changes: deque[ScalingDecision] = deque(maxlen=KEPT)
 
-    def note(self, decision: ScalingDecision, changed: bool) -> None:
-        """Take a decision."""
+    def note(self, decision: ScalingDecision, changed: bool) -> dict[str, tuple[str, ...]]:
+        """Take a decision; the kinds of what is not answered, by deployment, the oldest first."""
         self._latest = decision
         if changed:
             self._changes.append(decision)
+        return self._outstanding()
+
+    def hear(self, who: str, sent: Mapping[str, tuple[Sent, ...]]) -> None:
+        """Take what a process has no answer to."""
+        self._heard[who] = (self._clock(), sent)
+
+    def _outstanding(self) -> dict[str, tuple[str, ...]]:
+        since_s = self._clock() - HEARD_S
+        self._heard = {who: told for who, told in self._heard.items() if told[0] > since_s}
+        found: dict[str, list[Sent]] = {}
+        for _, sent in self._heard.values():
+            for name, requests in sent.items():
+                found.setdefault(name, []).extend(requests)
+        return {
+            name: tuple(kind for _, kind in sorted(sent)[:MANY]) for name, sent in found.items()
+        }
 
     def latest(self) -> ScalingDecision | None:
         """The last decision; `None` before the first."""

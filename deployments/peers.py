@@ -12,7 +12,9 @@ from ray import serve
 from ray.serve.context import ReplicaContext
 from ray.serve.exceptions import BackPressureError, DeploymentUnavailableError
 
+from deployments.outstanding import Outstanding
 from deployments.signs import Sign
+from deployments.work import kind_of
 from models.core.capability import Run
 from models.core.errors import Cancelled, CapabilityError, CapacityExceeded, UpstreamUnavailable
 
@@ -54,15 +56,18 @@ class ServePeers:
 
     Args:
         name: Of the deployment.
+        outstanding: Is told of what is asked: it waits in the queue like what the gateway sends.
 
     Attributes:
         most: See `Peers`.
         asked: What is being asked now; more than 0 in a replica that leads.
+        outstanding: See above.
     """
 
-    def __init__(self, name: str) -> None:
+    def __init__(self, name: str, outstanding: Outstanding) -> None:
         self.most = 0
         self.asked = 0
+        self._name, self.outstanding = name, outstanding
         self._loop = asyncio.get_running_loop()
         self._handle: Any = serve.get_deployment_handle(name).options(stream=True)
 
@@ -88,11 +93,12 @@ class ServePeers:
         outcome: object = None
         try:
             stream = self._handle.follow.remote(request, run.owner, run.request_id)
-            async for found in stream:
-                if isinstance(found, Sign):
-                    run.progress(found.fraction, found.stage)
-                else:
-                    outcome = found
+            with self.outstanding.one(self._name, kind_of(request)):
+                async for found in stream:
+                    if isinstance(found, Sign):
+                        run.progress(found.fraction, found.stage)
+                    else:
+                        outcome = found
         except asyncio.CancelledError:
             if stream is not None:
                 stream.cancel()

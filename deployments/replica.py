@@ -20,9 +20,10 @@ from deployments.gpu_metrics import measure_gpus
 from deployments.logs import join_serve_log
 from deployments.node_address import bind_to_node_address
 from deployments.node_metrics import measure_node, name_as_number
+from deployments.outstanding import Outstanding
 from deployments.peers import ServePeers, peers_in
 from deployments.signs import Sign, Signs
-from deployments.work import Work, kinds_as_numbers
+from deployments.work import Work, kind_of, kinds_as_numbers
 from models.core.capability import ALONE, Capability, ModelCard, Peers, Run, Setup
 from models.core.device import cap_memory, choose_device
 from models.core.errors import Cancelled, CapabilityError, CapacityExceeded
@@ -200,11 +201,12 @@ class Replica:
         return await work
 
     def _peers(self) -> Peers:
-        most = peers_in(serve.get_replica_context())
+        context = serve.get_replica_context()
+        most = peers_in(context)
         if most == 0:
             return ALONE
         if self._others is None:
-            self._others = ServePeers(self._spec.name)
+            self._others = ServePeers(self._spec.name, Outstanding(context.app_name))
         self._others.most = most
         return self._others
 
@@ -214,7 +216,7 @@ class Replica:
         begun.set()
         if run.cancelled():
             return Cancelled("the caller left before the work began")
-        with self._work.piece(getattr(request, "work_class", type(request).__name__)):
+        with self._work.piece(kind_of(request)):
             try:
                 return self._capability.run(request, run)
             except CapabilityError as error:

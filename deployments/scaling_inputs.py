@@ -1,13 +1,14 @@
 """From what Serve's controller knows of a deployment to the values a decision is made from."""
 
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from typing import Any, TypeAlias
 
 from ray.serve.config import AutoscalingContext
 
 from deployments.node_metrics import number_as_name
 from deployments.work import EACH_S, OFTEN
-from models.scaling.snapshot import Demand, Node, Terms, WorkClass, demand_in_hand
+from models.scaling.snapshot import Demand, Node, Terms, Waiting, WorkClass, demand_in_hand
 
 STALE_S = 45.0  # replicas report every 10 s
 
@@ -20,7 +21,11 @@ class InputsMissing(Exception):
 
 
 def demand_of(
-    ctx: AutoscalingContext, terms: Mapping[str, Any], cold_start_s: float, default_replicas: int
+    ctx: AutoscalingContext,
+    terms: Mapping[str, Any],
+    cold_start_s: float,
+    default_replicas: int,
+    outstanding: Sequence[str] | None = None,
 ) -> Demand:
     """The demand of a deployment.
 
@@ -29,6 +34,8 @@ def demand_of(
         terms: Fields of `Terms` that the configuration sets.
         cold_start_s: From asking for a replica until it works, as measured.
         default_replicas: What Serve's own policy would ask for.
+        outstanding: Kinds of what was sent and is not answered, the oldest first, where those who
+            sent it told; else Serve's count of what waits, at the mean of the kinds.
 
     Raises:
         InputsMissing: No replica has reported yet, or none lately.
@@ -46,15 +53,32 @@ def demand_of(
     busy = sum(rate(series) for series in reports["busy_s"].values())
     # Handing over takes time too: a replica with a request in it is not free.
     held = min(ctx.total_running_requests, ctx.current_num_replicas * bounds.concurrency)
+    service_s = sum(one.share * one.seconds for one in work) or _measured_s(reports)
+    waiting = None
+    if outstanding is not None:
+        taken = round(ctx.current_num_replicas * bounds.concurrency)
+        waiting = waiting_of(outstanding[taken:], work, service_s)
     return demand_in_hand(
         bounds,
         replicas=ctx.target_num_replicas,
         working=max(busy, held),
         ongoing=ctx.total_num_requests,
-        service_s=sum(one.share * one.seconds for one in work) or _measured_s(reports),
+        service_s=service_s,
         cold_start_s=cold_start_s,
         default_replicas=default_replicas,
         work=work,
+        waiting=waiting,
+    )
+
+
+def waiting_of(
+    kinds: Sequence[str], work: Sequence[WorkClass], service_s: float
+) -> tuple[Waiting, ...]:
+    """What waits, by class; a class that was not measured yet takes as long as the mean."""
+    seconds = {one.name: one.seconds for one in work}
+    return tuple(
+        Waiting(kind, count, seconds.get(kind, service_s))
+        for kind, count in Counter(kinds).most_common()
     )
 
 

@@ -78,6 +78,11 @@ class Work:
         self._changed_at = now
 
 
+def kind_of(request: object) -> str:
+    """The name of those requests that take about as much work."""
+    return str(getattr(request, "work_class", type(request).__name__))
+
+
 def kinds_as_numbers(kinds: Mapping[str, tuple[float, float]]) -> dict[str, float]:
     """Kinds of work for a channel that carries named numbers alone."""
     often = {OFTEN + kind: count for kind, (count, _) in kinds.items()}

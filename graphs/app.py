@@ -16,7 +16,9 @@ from starlette.types import ASGIApp
 from deployments.logs import join_serve_log
 from deployments.node_address import bind_to_node_address
 from deployments.orchestrator import Orchestrator, OrchestratorSpec
+from deployments.outstanding import Outstanding
 from deployments.replica import Replica, ReplicaReport, ReplicaSpec
+from deployments.work import kind_of
 from graphs import __version__
 from graphs.calls import Calls, DeploymentState, ScalingState
 from graphs.catalogue import CATALOGUE
@@ -122,15 +124,17 @@ class RayBackend:
         self._states: Mapping[str, DeploymentState] = {}
         self._states_at_s = float("-inf")
         self._asking = asyncio.Lock()
+        self._outstanding = Outstanding(self._app_name)
 
     async def run(self, entry: Entry, request: BaseModel, owner: str, request_id: str) -> object:
         """Result of the capability, or the `CapabilityError` it ended with."""
         response = self._handle(entry, request).run.remote(request, owner, request_id)
-        try:
-            return await response
-        except asyncio.CancelledError:
-            response.cancel()  # type: ignore[no-untyped-call]  # Ray
-            raise
+        with self._outstanding.one(entry.served_by, kind_of(request)):
+            try:
+                return await response
+            except asyncio.CancelledError:
+                response.cancel()  # type: ignore[no-untyped-call]  # Ray
+                raise
 
     async def follow(
         self, entry: Entry, request: BaseModel, owner: str, request_id: str
@@ -138,12 +142,13 @@ class RayBackend:
         """Signs of life of a run, then its result or the `CapabilityError` it ended with."""
         handle = self._handle(entry, request).options(stream=True)
         stream: Any = handle.follow.remote(request, owner, request_id)
-        try:
-            async for found in stream:
-                yield found
-        except (asyncio.CancelledError, GeneratorExit):
-            stream.cancel()
-            raise
+        with self._outstanding.one(entry.served_by, kind_of(request)):
+            try:
+                async for found in stream:
+                    yield found
+            except (asyncio.CancelledError, GeneratorExit):
+                stream.cancel()
+                raise
 
     def _handle(self, entry: Entry, request: BaseModel) -> Handle:
         handle, home = self._handles[entry.served_by], address_of(entry, request)

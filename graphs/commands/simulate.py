@@ -24,6 +24,7 @@ REQUESTS_FILE = "lora_request_trace_2024-11.csv"
 LATENCIES_FILE = "latency_percentiles.json"
 START = datetime(2024, 11, 19, tzinfo=UTC)  # before it the file is thin
 HEADROOM, SLACK, HOLD_S, DRAIN_S, SPARE_S, TREND = 0.5, 0.4, 30.0, 40.0, 2400.0, 0.5
+CHANGES_PER_HOUR = 5.5
 
 
 def add_parser(subcommands: Subcommands) -> None:
@@ -113,7 +114,11 @@ def parse_policy(text: str, max_replicas: int) -> tuple[Policy, bool]:
 
 
 def deciding(
-    headroom: float, max_replicas: int, slack: float = SLACK, trend: float = TREND
+    headroom: float,
+    max_replicas: int,
+    slack: float = SLACK,
+    hold_s: float = HOLD_S,
+    trend: float = TREND,
 ) -> Deciding:
     """Our policy."""
     terms = Terms(
@@ -121,9 +126,10 @@ def deciding(
         max_replicas,
         headroom=headroom,
         slack=slack,
-        hold_s=HOLD_S,
+        hold_s=hold_s,
         drain_s=DRAIN_S,
         spare_s=SPARE_S,
+        changes_per_hour=CHANGES_PER_HOUR,
     )
     return Deciding(terms, trust=0.0, trend=trend)
 

@@ -9,6 +9,9 @@ from models.scaling.budget import EPSILON, share_gpus
 from models.scaling.snapshot import Demand, Limits, Need, Node, Snapshot, Terms
 from models.scaling.staffing import load_kept, servers_for
 
+SAVED_H = 24.0  # hours of the budget of changes: so many can be saved up
+OVERDRAWN_H = 6.0  # once so many are overdrawn, a change has to be worth e times as much
+
 Binding = Literal["load", "minimum", "maximum", "hold", "pressure", "budget"]
 """What a target follows from in the end."""
 
@@ -71,9 +74,7 @@ def decide(snapshot: Snapshot) -> Decision:
     needs = {n: need(d) for n, d in snapshot.demands.items()}
     past = {n: _remember(n, needs[n], d, snapshot) for n, d in snapshot.demands.items()}
     peaks = {n: max(moment.replicas for moment in moments) for n, moments in past.items()}
-    wishes = {
-        n: wish(needs[n], peaks[n], d, past[n][-1].spare_s) for n, d in snapshot.demands.items()
-    }
+    wishes = {n: wish(needs[n], peaks[n], d, past[n][-1]) for n, d in snapshot.demands.items()}
     fitting = {n: _fitting(wishes[n], d, pressed) for n, d in snapshot.demands.items()}
     terms = {n: d.terms for n, d in snapshot.demands.items()}
     targets = share_gpus(fitting, terms, snapshot.limits.gpus)
@@ -96,7 +97,7 @@ def decide(snapshot: Snapshot) -> Decision:
     )
 
 
-def wish(needed: float, peak: float, demand: Demand, spare_s: float = 0.0) -> int:
+def wish(needed: float, peak: float, demand: Demand, last: Need) -> int:
     """Whole replicas within the bounds: the present number unless a change is worth it."""
     terms = demand.terms
     present = _bounded(demand.replicas, terms)
@@ -104,7 +105,7 @@ def wish(needed: float, peak: float, demand: Demand, spare_s: float = 0.0) -> in
     if needed > present + EPSILON:
         found = with_slack(needed, terms)
     elif terms.spare_s > 0:
-        found = fewer if fewer < present and spare_s >= terms.spare_s else present
+        found = fewer if fewer < present and last.spare_s >= worth_s(terms, last) else present
     elif fewer < math.ceil(present * (1 - terms.slack) - EPSILON):
         found = fewer
     else:
@@ -119,6 +120,14 @@ def _bounded(replicas: int, terms: Terms) -> int:
 def with_slack(needed: float, terms: Terms) -> int:
     """Whole replicas for a need, with the slack on top."""
     return math.ceil(needed * (1 + terms.slack) - EPSILON)
+
+
+def worth_s(terms: Terms, last: Need) -> float:
+    """Replica-seconds that a change has to spare: more while the budget of changes is overdrawn."""
+    if terms.changes_per_hour <= 0:
+        return terms.spare_s
+    overdrawn_h = max(-last.changes_left, 0.0) / terms.changes_per_hour
+    return terms.spare_s * math.exp(overdrawn_h / OVERDRAWN_H)
 
 
 def need(demand: Demand) -> float:
@@ -178,7 +187,19 @@ def _remember(name: str, needed: float, demand: Demand, snapshot: Snapshot) -> t
     kept = tuple(m for m in before if m.at_s > since and m.replicas > needed)
     peak = max((moment.replicas for moment in kept), default=needed)
     spare_s = _spare_s(before, snapshot.now_s, needed, peak, demand)
-    return (*kept, Need(snapshot.now_s, needed, spare_s))
+    left = _changes_left(before, snapshot.now_s, demand)
+    return (*kept, Need(snapshot.now_s, needed, spare_s, demand.replicas, left))
+
+
+def _changes_left(before: tuple[Need, ...], now_s: float, demand: Demand) -> float:
+    """Of the budget of changes, after what changed since the last decision; below 0: overdrawn."""
+    per_hour = demand.terms.changes_per_hour
+    if per_hour <= 0 or not before:
+        return 0.0
+    last = before[-1]
+    left = last.changes_left + per_hour * (now_s - last.at_s) / 3600
+    left -= demand.replicas != last.had
+    return min(max(left, -SAVED_H * per_hour), SAVED_H * per_hour)
 
 
 def _spare_s(
@@ -190,7 +211,7 @@ def _spare_s(
     last = before[-1] if before else Need(now_s, needed)
     if terms.spare_s <= 0 or needed > present + EPSILON:
         return 0.0
-    so_far_s = 0.0 if last.spare_s >= terms.spare_s else last.spare_s  # it was spent
+    so_far_s = 0.0 if last.spare_s >= worth_s(terms, last) else last.spare_s  # it was spent
     spare = present - _bounded(with_slack(peak, terms), terms)
     return max(so_far_s + (now_s - last.at_s) * (spare if spare > 0 else -1), 0.0)
 

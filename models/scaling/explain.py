@@ -2,7 +2,8 @@
 
 import math
 
-from models.scaling.decide import Choice, load_for, promises
+from models.scaling.decide import Choice, load_for, promises, worth_s
+from models.scaling.snapshot import Demand
 
 HARDLY = 1e-6
 TOLD = 3  # classes of work, the most frequent
@@ -53,8 +54,9 @@ def _shrinking(choice: Choice) -> str:
     if choice.target <= terms.min_replicas:
         return f"shrinks only if min_replicas is lowered below {terms.min_replicas}"
     if terms.spare_s > 0:
-        spent_s = choice.past[-1].spare_s
-        return f"shrinks once {max(terms.spare_s - spent_s, 0):.0f} more replica-seconds were spare"
+        last = choice.past[-1]
+        missing_s = max(worth_s(terms, last) - last.spare_s, 0)
+        return f"shrinks once {missing_s:.0f} more replica-seconds were spare"
     free = math.ceil(choice.target * (1 - terms.slack)) - 1
     below = load_for(free / (1 + terms.slack), choice.demand)
     return f"shrinks at a load of at most {below:.2f} for {terms.hold_s:.0f} s"
@@ -66,15 +68,23 @@ def _load(choice: Choice) -> str:
     if demand.forecast > demand.load + HARDLY:
         words.append(f"{demand.forecast:.2f} expected in {demand.cold_start_s:.0f} s")
     if demand.backlog_s > HARDLY:
-        words.append(f"{demand.backlog_s:.0f} s of work waiting")
+        words.append(f"{demand.backlog_s:.0f} s of work waiting{_waiting(demand)}")
     return ", ".join(words)
 
 
+def _waiting(demand: Demand) -> str:
+    most = sorted(demand.waiting or (), key=lambda one: -one.count * one.seconds)[:TOLD]
+    said = ", ".join(f"{one.count} {one.name} of {one.seconds:.1f} s" for one in most)
+    return f" ({said})" if said else ""
+
+
 def _spare(choice: Choice) -> str:
-    worth_s = choice.demand.terms.spare_s
-    if worth_s <= 0:
+    terms, last = choice.demand.terms, choice.past[-1]
+    if terms.spare_s <= 0:
         return ""
-    return f", {choice.past[-1].spare_s:.0f} of {worth_s:.0f} replica-seconds spare"
+    said = f", {last.spare_s:.0f} of {worth_s(terms, last):.0f} replica-seconds spare"
+    overdrawn = f", {-last.changes_left:.1f} changes overdrawn" if last.changes_left < 0 else ""
+    return f"{said}{overdrawn}"
 
 
 def _promise(choice: Choice) -> str:

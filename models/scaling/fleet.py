@@ -89,6 +89,11 @@ class Fleet:
             if not replica.busy:
                 self.gone_s += now_s + self._stop_s - replica.asked_s
 
+    def all_busy_with(self, model: int) -> bool:
+        """Whether replicas have a model, but none that is free."""
+        free = self._holding.get(model) or self._hosting.get(model)
+        return not free and self.copies[model] > 0
+
     def choose(self, model: int, needed: Iterable[int] = ()) -> Replica:
         """The free replica for a model: with it on the GPU, in host memory, or the longest idle."""
         for index in (self._holding, self._hosting):

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from models.scaling.decide import decide
 from models.scaling.forecast import DayProfile
 from models.scaling.simulate import LOAD_S, RECENT_S, Observation
-from models.scaling.snapshot import Demand, Need, Snapshot, Terms, demand_in_hand
+from models.scaling.snapshot import Demand, Need, Snapshot, Terms, Waiting, demand_in_hand
 
 NAME = "simulated"
 REQUEST_S = 20.0  # of work of one, which makes the load of a minute jump
@@ -73,9 +73,16 @@ def rise(seen: Observation) -> float:
     return max(rose, 0.0) / (LOAD_S / 2) * (seen.cold_start_s + RECENT_S / 2)
 
 
+def waiting_in(seen: Observation) -> tuple[Waiting, ...]:
+    """What waits, as one class."""
+    if not seen.queued:
+        return ()
+    return (Waiting(NAME, seen.queued, seen.backlog_s / seen.queued),)
+
+
 @dataclass
 class InHand:
-    """`decide`, given what Serve's controller knows: work in hand and requests, averaged.
+    """`decide`, given what Serve's controller knows: work in hand, averaged, and what waits now.
 
     What arrives is not known there, so a rise above what the replicas can do shows as backlog.
 
@@ -95,6 +102,7 @@ class InHand:
             ongoing=seen.ongoing,
             service_s=seen.service_s,
             cold_start_s=seen.cold_start_s,
+            waiting=waiting_in(seen),
         )
         decision = decide(Snapshot(seen.now_s, {NAME: demand}, past=self._past))
         self._past = decision.past

@@ -32,6 +32,14 @@ class ClassOfWork(Value):
     seconds: float = Field(description="of work per request, model loads included")
 
 
+class WaitingWork(Value):
+    """Requests of one class that nothing works on yet."""
+
+    name: str
+    count: int
+    seconds: float = Field(description="of work for each")
+
+
 class DeploymentDecision(Value):
     """What was decided for one deployment, and why."""
 
@@ -44,6 +52,9 @@ class DeploymentDecision(Value):
     would_change: tuple[str, ...]
     inputs: dict[str, float]
     work: tuple[ClassOfWork, ...] = Field((), description="what was asked for of late")
+    waiting: tuple[WaitingWork, ...] | None = Field(
+        None, description="by class; null where only their number is known"
+    )
 
 
 class ScalingDecision(Value):
@@ -114,6 +125,12 @@ def record(decision: Decision, snapshot: Snapshot) -> dict[str, DeploymentDecisi
             work=tuple(
                 ClassOfWork(name=one.name, share=round(one.share, 3), seconds=round(one.seconds, 3))
                 for one in demand.work
+            ),
+            waiting=None
+            if demand.waiting is None
+            else tuple(
+                WaitingWork(name=one.name, count=one.count, seconds=round(one.seconds, 3))
+                for one in demand.waiting
             ),
         )
     return found

@@ -8,10 +8,12 @@ from itertools import islice
 from typing import Protocol
 
 import numpy as np
+from numpy.typing import NDArray
 
 from models.scaling.fleet import Fleet, Replica
 from models.scaling.loads import LoadTimes
 from models.scaling.placement import copies
+from models.scaling.popularity import Popularity
 from models.scaling.trace import Floats, Trace
 
 TICK_S = 10.0  # at this interval Ray Serve pushes its metrics
@@ -19,8 +21,6 @@ ONGOING_S = 30.0  # over which Ray Serve averages them
 LOAD_S = 300.0  # over which the load is averaged
 RECENT_S = 90.0  # of the load that tells a trend
 LOAD_AHEAD_S = 20.0  # between looks at what is loaded where
-POPULARITY_S = 90.0  # after which a request counts e times less
-FORGOTTEN_S = 0.01
 CROWDING = 1.3  # those that hold a model are busy together, more than all are on the whole
 SCAN = 16  # requests of the queue that a free replica looks at
 SMOOTHING = 0.2  # of the measured seconds per request
@@ -43,6 +43,7 @@ class Observation:
         cold_start_s: From asking for a replica until it works.
         working: Requests worked on, mean over the same time as `ongoing`.
         service_s: Seconds that a request lately took, loads included.
+        queued: Requests that nothing works on yet, now.
     """
 
     now_s: float
@@ -55,6 +56,7 @@ class Observation:
     cold_start_s: float
     working: float = 0.0
     service_s: float = 0.0
+    queued: int = 0
 
 
 class Policy(Protocol):
@@ -82,6 +84,8 @@ class World:
             router looks again for a free one only so often.
         stop_s: From telling an idle replica to stop until it is gone.
         warm: The first replicas are ready at the start.
+        patience_s: A request waits so long for a busy replica that has its base model, before a
+            free one loads it.
     """
 
     times: LoadTimes
@@ -95,6 +99,7 @@ class World:
     handover_s: float = 0.0
     stop_s: float = 0.0
     warm: bool = False
+    patience_s: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -120,9 +125,14 @@ class Outcome:
     timeline: tuple[tuple[float, int, int], ...]
 
     @property
+    def late(self) -> NDArray[np.bool_]:
+        """Of each request, whether its latency was above twice its work and 10 s."""
+        return self.latency_s > SLO_FACTOR * self.service_s + SLO_S
+
+    @property
     def missed(self) -> float:
-        """Share of requests with latency above twice their work and 10 s."""
-        return float(np.mean(self.latency_s > SLO_FACTOR * self.service_s + SLO_S))
+        """Share of requests that were late."""
+        return float(np.mean(self.late))
 
     @property
     def changes_per_hour(self) -> float:
@@ -153,7 +163,7 @@ class Simulation:
         self._model, self._lora = trace.model.tolist(), trace.lora.tolist()
         self._arrival = trace.arrival_s.tolist()
         self._fleet = Fleet(world.host_models, world.times, world.stop_s)
-        self._events: list[tuple[float, int, Callable[..., None], Replica, int]] = []
+        self._events: list[tuple[float, int, Callable[..., None], Replica | None, int]] = []
         self._pushed = 0
         self._queue: deque[int] = deque()
         self._backlog_s = 0.0
@@ -164,8 +174,8 @@ class Simulation:
         kept = round(world.look_back_s / world.tick_s) + 1
         self._integrals: deque[tuple[float, float]] = deque([(0.0, 0.0)], maxlen=kept)
         self._lately_s = 0.0  # that a request took
-        self._popularity: dict[int, float] = {}
-        self._popular_s = 0.0
+        self._popularity = Popularity()
+        self._looked_s = 0.0
         self._latency_s = [0.0] * len(trace)
         self._target = 0
         self._changes = -1  # the first is no change
@@ -192,7 +202,9 @@ class Simulation:
                 handle(now_s, replica, item)
         return self._outcome(now_s)
 
-    def _push(self, at_s: float, handle: Callable[..., None], replica: Replica, item: int) -> None:
+    def _push(
+        self, at_s: float, handle: Callable[..., None], replica: Replica | None, item: int
+    ) -> None:
         self._pushed += 1
         heapq.heappush(self._events, (at_s, self._pushed, handle, replica, item))
 
@@ -209,12 +221,22 @@ class Simulation:
         self._count(now_s, 1, 0)
         service_s, model = self._service[index], self._model[index]
         self._begun_s += service_s
-        self._popularity[model] = self._popularity.get(model, 0.0) + service_s
-        if self._fleet.free:
-            self._start(now_s, self._fleet.choose(model), index, 0.0)
-        else:
-            self._queue.append(index)
-            self._backlog_s += service_s
+        self._popularity.note(model)
+        fleet, patience_s = self._fleet, self._world.patience_s
+        if fleet.free and (patience_s <= 0 or not fleet.all_busy_with(model)):
+            self._start(now_s, fleet.choose(model), index, 0.0)
+            return
+        self._queue.append(index)
+        self._backlog_s += service_s
+        if patience_s > 0:
+            self._push(now_s + patience_s, self._waited, None, index)
+
+    def _waited(self, now_s: float, _: None, index: int) -> None:
+        """The patience of a request has ended: any free replica will do."""
+        if self._fleet.free and index in self._queue:
+            self._queue.remove(index)
+            self._backlog_s -= self._service[index]
+            self._start(now_s, self._fleet.choose(self._model[index]), index, 0.0)
 
     def _start(self, now_s: float, replica: Replica, index: int, handover_s: float) -> None:
         load_s = self._fleet.start(replica, self._model[index], self._lora[index])
@@ -239,27 +261,34 @@ class Simulation:
         self._fleet.loaded(replica, model)
 
     def _next_or_free(self, now_s: float, replica: Replica) -> None:
-        if not self._queue or replica.draining:
+        place = None if replica.draining else self._place_in_queue(now_s, replica)
+        if place is None:
             self._fleet.release(replica, now_s)
             return
-        place = self._place_in_queue(now_s, replica)
         index = self._queue[place]
         del self._queue[place]
         self._backlog_s -= self._service[index]
         self._start(now_s, replica, index, self._world.handover_s)
 
-    def _place_in_queue(self, now_s: float, replica: Replica) -> int:
-        """The first request that the replica has the model for, or simply the first."""
-        if now_s - self._arrival[self._queue[0]] > FIRST_COMES_S:
+    def _place_in_queue(self, now_s: float, replica: Replica) -> int | None:
+        """The first request that the replica has the model for, else the first that wants any."""
+        if self._queue and now_s - self._arrival[self._queue[0]] > FIRST_COMES_S:
             return 0
-        hosted = 0
-        for place in range(min(SCAN, len(self._queue))):
-            model = self._model[self._queue[place]]
+        hosted = any_will_do = None
+        for place, index in enumerate(islice(self._queue, SCAN)):
+            model = self._model[index]
             if model == replica.held:
                 return place
-            if not hosted and model in replica.host:
+            if hosted is None and model in replica.host:
                 hosted = place
-        return hosted
+            if any_will_do is None and not self._is_patient(now_s, index):
+                any_will_do = place
+        return any_will_do if hosted is None else hosted
+
+    def _is_patient(self, now_s: float, index: int) -> bool:
+        """Whether a request still waits for a replica that has its model."""
+        waited_s = now_s - self._arrival[index]
+        return waited_s < self._world.patience_s and self._fleet.copies[self._model[index]] > 0
 
     def _tick(self, now_s: float) -> None:
         self._count(now_s, 0, 0)
@@ -270,7 +299,7 @@ class Simulation:
         wanted = max(self._policy(seen), self._world.min_replicas)
         self._scale(now_s, min(wanted, self._world.max_replicas))
         self._timeline.append((now_s, self._target, self._ongoing))
-        if self._world.loads_ahead and now_s - self._popular_s >= LOAD_AHEAD_S:
+        if self._world.loads_ahead and now_s - self._looked_s >= LOAD_AHEAD_S:
             self._load_ahead(now_s, seen)
 
     def _observe(self, now_s: float) -> Observation:
@@ -287,6 +316,7 @@ class Simulation:
             cold_start_s=self._world.startup_s,
             working=(last[1] - first[1]) / span_s,
             service_s=self._lately_s,
+            queued=len(self._queue),
         )
 
     def _scale(self, now_s: float, target: int) -> None:
@@ -302,12 +332,9 @@ class Simulation:
         self._target = target
 
     def _load_ahead(self, now_s: float, seen: Observation) -> None:
-        fade = float(np.exp(-(now_s - self._popular_s) / POPULARITY_S))
-        self._popular_s = now_s
-        faded = ((model, fade * weight) for model, weight in self._popularity.items())
-        self._popularity = {model: weight for model, weight in faded if weight > FORGOTTEN_S}
+        self._looked_s = now_s
         busy = CROWDING * seen.load / max(self._target, 1)
-        wanted = copies(self._popularity, self._target, self._world.host_models, busy)
+        wanted = copies(self._popularity.rates(now_s), self._target, self._world.host_models, busy)
         for replica, model, load_s in self._fleet.load_ahead(wanted):
             self._push(now_s + load_s, self._loaded, replica, model)
 

@@ -4,6 +4,8 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+MANY = 1000  # requests that wait; what more of them are is not looked at
+
 
 @dataclass(frozen=True, slots=True)
 class Terms:
@@ -23,6 +25,8 @@ class Terms:
         spare_s: Replica-seconds that a change is worth: shrink once so many could have been done
             without since the last change, so that many idle replicas go soon and a single one
             stays long. 0: shrink when the largest need leaves twice the slack free.
+        changes_per_hour: Budget of changes, where `spare_s` is set: while it is overdrawn, shrinking
+            has to spare more. 0 sets none.
         usd_per_replica_hour: Price of one replica.
         trust: How much of the load that is usual at the time of day, once a replica asked for now
             could work, counts as expected; 0 to 1.
@@ -41,6 +45,7 @@ class Terms:
     slack: float = 0.1
     hold_s: float = 300.0
     spare_s: float = 0.0
+    changes_per_hour: float = 0.0
     usd_per_replica_hour: float = 0.0
     trust: float = 0.0
     wait_s: float = 0.0
@@ -63,6 +68,21 @@ class WorkClass:
 
 
 @dataclass(frozen=True, slots=True)
+class Waiting:
+    """Requests of one class that nothing works on yet.
+
+    Attributes:
+        name: Of the class.
+        count: How many.
+        seconds: Of work for each.
+    """
+
+    name: str
+    count: int
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
 class Demand:
     """One deployment at one moment.
 
@@ -77,6 +97,7 @@ class Demand:
         default_replicas: What Serve's own policy would ask for.
         service_s: Seconds of work per request; 0 if none was measured yet.
         work: The same by class.
+        waiting: What the backlog is made of, where it is known by class.
     """
 
     terms: Terms
@@ -88,6 +109,7 @@ class Demand:
     default_replicas: int | None = None
     service_s: float = 0.0
     work: tuple[WorkClass, ...] = ()
+    waiting: tuple[Waiting, ...] | None = None
 
 
 def demand_in_hand(
@@ -100,6 +122,7 @@ def demand_in_hand(
     cold_start_s: float,
     default_replicas: int | None = None,
     work: tuple[WorkClass, ...] = (),
+    waiting: tuple[Waiting, ...] | None = None,
 ) -> Demand:
     """The demand of which only what is in hand and what waits is known.
 
@@ -112,16 +135,21 @@ def demand_in_hand(
         cold_start_s: From asking for a replica until it works.
         default_replicas: What Serve's own policy would ask for.
         work: By class, where it is known.
+        waiting: What waits, where its classes are known; else `service_s` for each that waits.
     """
+    backlog_s = max(ongoing - working, 0.0) * service_s
+    if waiting is not None:
+        backlog_s = sum(one.count * one.seconds for one in waiting)
     return Demand(
         terms=terms,
         replicas=replicas,
         load=working,
-        backlog_s=max(ongoing - working, 0.0) * service_s,
+        backlog_s=backlog_s,
         cold_start_s=cold_start_s,
         default_replicas=default_replicas,
         service_s=service_s,
         work=work,
+        waiting=waiting,
     )
 
 
@@ -164,11 +192,15 @@ class Need:
         at_s: The moment.
         replicas: Before rounding and bounds.
         spare_s: Replica-seconds that could have been done without since the last change.
+        had: Replicas that were asked for then.
+        changes_left: Of the budget of changes; below 0 it is overdrawn.
     """
 
     at_s: float
     replicas: float
     spare_s: float = 0.0
+    had: int = 0
+    changes_left: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)

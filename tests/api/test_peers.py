@@ -17,6 +17,7 @@ from ray.serve.config import AutoscalingConfig
 from ray.serve.exceptions import BackPressureError
 
 from deployments import replica as replicas
+from deployments.outstanding import Outstanding
 from deployments.peers import ServePeers, peers_in
 from deployments.replica import Replica, ReplicaSpec
 from deployments.signs import Sign
@@ -69,16 +70,28 @@ class Handle:
 def asking(monkeypatch: pytest.MonkeyPatch, *say: object) -> tuple[ServePeers, Handle]:
     handle = Handle(list(say))
     monkeypatch.setattr(serve, "get_deployment_handle", lambda _name: handle)
-    return ServePeers("video"), handle
+    return ServePeers("video", Outstanding("orrery", no_ledger)), handle
+
+
+def no_ledger(app_name: str) -> Any:
+    raise ValueError(app_name)
 
 
 async def test_a_peer_tells_its_progress_and_answers(monkeypatch: pytest.MonkeyPatch) -> None:
     peers, _ = asking(monkeypatch, Sign(0.5, "range"), Part(number=7))
     told: list[float] = []
-    run = Run("acme", progress=lambda share, _stage: told.append(share))
+    waiting: list[object] = []
+
+    def progress(share: float, _stage: str) -> None:
+        told.append(share)
+        waiting.append([kind for _, kind in peers.outstanding.pending()["video"]])
+
+    run = Run("acme", progress=progress)
 
     assert await asyncio.to_thread(peers.ask, Part(), run) == Part(number=7)
     assert told == [0.5]
+    assert waiting == [["Part"]]  # the scaling policy knows of it
+    assert peers.outstanding.pending() == {"video": ()}
     assert peers.asked == 0
 
 
@@ -153,7 +166,8 @@ class Leader:
 
 @pytest.fixture
 def leader(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[], Replica]:
-    context = SimpleNamespace(_deployment_config=DeploymentConfig(num_replicas=2))
+    config = DeploymentConfig(num_replicas=2)
+    context = SimpleNamespace(_deployment_config=config, app_name="orrery")
     monkeypatch.setattr(serve, "get_replica_context", lambda: context)
     monkeypatch.setattr(serve, "get_deployment_handle", lambda _name: Handle([]))
     monkeypatch.setattr(replicas, "bind_to_node_address", lambda: None)

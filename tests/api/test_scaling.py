@@ -1,5 +1,7 @@
 """The routes of the autoscaler, the command, and the policy that Serve's controller calls."""
 
+import asyncio
+from concurrent.futures import Future
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -12,10 +14,12 @@ import yaml
 from ray.serve._private.common import DeploymentID, ReplicaID, TimeStampedValue
 from ray.serve.config import AutoscalingConfig, AutoscalingContext
 
-from deployments import autoscaling
+from deployments import autoscaling, outstanding
+from deployments import ledger as decisions
 from deployments.autoscaling import Policy
 from deployments.gpu_metrics import GpuLoad, measure_gpus
 from deployments.node_metrics import name_as_number, number_as_name
+from deployments.outstanding import Outstanding
 from deployments.serve_default import ServeDefault, context
 from deployments.work import Work, kinds_as_numbers
 from graphs.cli import main
@@ -35,14 +39,21 @@ PLAIN = {"headroom": 0, "slack": 0, "hold_s": 0}
 
 
 class Ledger:
-    """Stands where the actor does."""
+    """Stands where the actor does, and answers at once."""
 
     def __init__(self) -> None:
         self.noted: list[tuple[ScalingDecision, bool]] = []
+        self.sent: dict[str, tuple[str, ...]] = {}
         self.note = self
 
-    def remote(self, decision: ScalingDecision, changed: bool) -> None:
+    def remote(self, decision: ScalingDecision, changed: bool) -> "Ledger":
         self.noted.append((decision, changed))
+        return self
+
+    def future(self) -> Future[dict[str, tuple[str, ...]]]:
+        answer: Future[dict[str, tuple[str, ...]]] = Future()
+        answer.set_result(self.sent)
+        return answer
 
 
 @pytest.fixture
@@ -261,6 +272,64 @@ def test_classes_of_work_of_all_replicas_make_the_decision_and_are_told(ledger: 
         assert "(lately 75% small of 2.0 s, 25% large of 34.0 s)" in one.reason
         assert one.inputs["service_s"] == 10
         assert [(each.name, each.share) for each in one.work] == [("large", 0.25), ("small", 0.75)]
+
+
+def test_what_waits_counts_by_its_class_and_not_by_the_mean(ledger: Ledger) -> None:
+    work = kinds_as_numbers({"small": (9.0, 2.0), "large": (1.0, 92.0)})  # 11 s in the mean
+    for sent, targets, words in (
+        (("small",) * 11, (3, 2), "20 s of work waiting (10 small of 2.0 s)"),
+        (("small", "large", "large"), (3, 5), "184 s of work waiting (2 large of 92.0 s)"),
+        (("small", "new"), (3, 2), "11 s of work waiting (1 new of 11.0 s)"),
+    ):
+        policy, ledger.sent = plain(), {"image": sent}
+        found = [
+            call(policy, seen(busy=1.0, ongoing=11.0, now_s=now_s, **work))["image"]
+            for now_s in (100.0, 101.0)  # the first hears of nothing yet
+        ]
+        one = ledger.noted[-1][0].deployments["image"]
+
+        assert (tuple(found), words in one.reason) == (targets, True), one.reason
+        assert one.waiting is not None
+
+
+def test_what_was_not_heard_for_long_is_not_believed(ledger: Ledger) -> None:
+    policy, ledger.sent = plain(), {"image": ("image",) * 13}
+    told = [call(policy, seen(busy=1.0, ongoing=1.0, now_s=now_s)) for now_s in (100.0, 101.0)]
+    ledger.future = Future  # type: ignore[method-assign]  # an answer that does not come
+    held = call(policy, seen(busy=1.0, ongoing=1.0, now_s=102.0))
+    lost = call(policy, seen(busy=1.0, ongoing=1.0, now_s=108.0))
+
+    assert [*told, held, lost] == [{"image": n} for n in (1, 3, 3, 1)]
+
+
+async def test_what_is_sent_is_told_until_it_is_answered(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(outstanding, "PERIOD_S", 0.001)
+    monkeypatch.setattr(outstanding, "QUIET_S", 0.01)
+    now, ledger, heard = [0.0], decisions.Ledger(lambda: now[0]), asyncio.Event()
+    telling = Outstanding("orrery", lambda _name: Told(ledger, heard))
+    with telling.one("image", "large"), telling.one("image", "small"):
+        await heard.wait()
+        assert ledger.note(decision(1, 0), False) == {"image": ("large", "small")}
+        now[0] += 2 * decisions.HEARD_S
+        assert ledger.note(decision(1, 0), False) == {}
+        heard.clear()
+        await heard.wait()
+        assert ledger.note(decision(1, 0), False) == {"image": ("large", "small")}
+    heard.clear()
+    await heard.wait()
+    assert ledger.note(decision(1, 0), False) == {"image": ()}
+
+
+class Told:
+    """A ledger in this process, behind the face of an actor."""
+
+    def __init__(self, ledger: decisions.Ledger, heard: asyncio.Event) -> None:
+        self._ledger, self._heard = ledger, heard
+        self.hear = self
+
+    async def remote(self, who: str, sent: Any) -> None:
+        self._ledger.hear(who, sent)
+        self._heard.set()
 
 
 def decision(target: int, minute: int) -> ScalingDecision:

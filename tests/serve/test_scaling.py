@@ -110,6 +110,10 @@ def decision(service: Service, name: str = "probe") -> dict[str, Any]:
     return one
 
 
+def waiting(one: dict[str, Any]) -> set[str]:
+    return {each["name"] for each in one.get("waiting") or ()}
+
+
 def settle(service: Service) -> None:
     """Wait for decisions from reports, and for one replica of each."""
     for name in ("probe", "rival"):
@@ -122,6 +126,8 @@ def test_replicas_follow_a_step_up_and_down_and_say_why(pair: Service) -> None:
     began = len(get(pair, HISTORY)["decisions"])
     with pressed(pair, PROBE, sleep_s=2):  # long beside what a busy machine takes on top
         wait("further replicas", lambda: replicas(pair) > 1)
+        # Four ask, and the GPU takes three: one always waits, and who sent it says of which class.
+        wait("what waits, by class", lambda: waiting(decision(pair)) == {"ProbeRequest"})
         wait("some load on them", lambda: load(get(pair, "/metrics-system")) > 0.2)
         metrics = get(pair, "/metrics-system")
     wait("one replica again", lambda: replicas(pair) == 1)

@@ -227,6 +227,35 @@ def test_a_shrink_waits_until_the_spare_replicas_are_worth_a_change() -> None:
     assert shrinks_after(10) == -1
 
 
+def test_an_overdrawn_budget_of_changes_makes_shrinking_rarer_and_says_so() -> None:
+    def changes_of(changes_per_hour: float) -> tuple[int, list[str]]:
+        terms = Terms(
+            max_replicas=64,
+            headroom=0,
+            slack=0,
+            hold_s=0,
+            spare_s=600,
+            changes_per_hour=changes_per_hour,
+        )
+        past: dict[str, tuple[Need, ...]] = {}
+        replicas, changes, said = 4, 0, []
+        for minute in range(24 * 60):  # ten minutes of much load, ten of little
+            demand = Demand(terms, replicas, load=4 + 8 * (minute // 10 % 2))
+            decision = decide(Snapshot(60.0 * minute, {"image": demand}, past=past))
+            past = decision.past
+            changes += decision.targets["image"] != replicas
+            replicas = decision.targets["image"]
+            said.append(explain.reason(decision.choices["image"]))
+        return changes, said
+
+    free, _ = changes_of(0)
+    kept, said = changes_of(1)
+
+    assert free == 6 * 24 - 1
+    assert kept < 2 * 24
+    assert any("changes overdrawn" in reason for reason in said)
+
+
 def test_a_rise_makes_spare_replicas_count_anew_and_the_words_say_how_far_it_is() -> None:
     terms = Terms(max_replicas=64, headroom=0, slack=0, hold_s=0, spare_s=600)
     past: dict[str, tuple[Need, ...]] = {}

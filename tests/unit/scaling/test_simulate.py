@@ -12,6 +12,7 @@ from models.scaling.forecast import DAY_S, DayProfile
 from models.scaling.loads import LoadTimes, read_percentiles
 from models.scaling.placement import copies
 from models.scaling.policies import Deciding, Fixed, InHand, rise
+from models.scaling.popularity import Popularity
 from models.scaling.simulate import Observation, Outcome, World, simulate
 from models.scaling.snapshot import Terms
 from models.scaling.trace import Trace, generate, read_trace
@@ -79,6 +80,36 @@ def test_a_request_goes_where_its_model_is() -> None:
     assert outcome.latency_s.tolist() == [30, 30, 10, 10]
 
 
+def test_a_patient_request_waits_for_the_busy_replica_that_has_its_model() -> None:
+    trace = trace_of([0, 100, 101], 10, [1, 1, 1])
+    latencies = {
+        patience_s: simulate(
+            trace, Fixed(2), World(LOADS, startup_s=0, patience_s=patience_s)
+        ).latency_s.tolist()
+        for patience_s in (0.0, 5.0, 15.0)
+    }
+
+    assert latencies == {0.0: [30, 10, 30], 5.0: [30, 10, 35], 15.0: [30, 10, 19]}
+
+
+def test_nobody_waits_for_a_replica_that_has_the_model_where_none_has() -> None:
+    trace = trace_of([0, 100, 101], 10, [1, 1, 2])
+    outcome = simulate(trace, Fixed(2), World(LOADS, startup_s=0, patience_s=15))
+
+    assert outcome.latency_s.tolist() == [30, 10, 30]
+
+
+def test_a_model_of_yesterday_is_expected_less_than_one_of_now_and_more_than_none() -> None:
+    popularity = Popularity()
+    popularity.note(1)
+    popularity.rates(20 * 3600.0)
+    popularity.note(2)
+    rates = popularity.rates(20 * 3600.0 + 60)
+
+    assert rates[2] > 100 * rates[1] > 0
+    assert set(popularity.rates(60 * DAY_S)) == set()
+
+
 def test_what_is_popular_is_loaded_ahead_into_other_replicas() -> None:
     trace = trace_of([0, 31, 100, 100], 10, [1, 1, 1, 1])
     cold = simulate(trace, Fixed(2), World(LOADS, startup_s=0))
@@ -121,7 +152,7 @@ def test_an_idle_replica_costs_until_it_has_stopped() -> None:
 
 def test_the_policy_in_hand_grows_by_what_waits_alone() -> None:
     # Six requests at once on one replica: 1 in hand, 5 wait, for 10 s each, to be gone in 25 s.
-    seen = Observation(0, 1, 1, 6.0, 9.0, 9.0, 99.0, 5.0, working=1.0, service_s=10.0)
+    seen = Observation(0, 1, 1, 9.0, 9.0, 9.0, 50.0, 5.0, working=1.0, service_s=99.0, queued=5)
     terms = Terms(1, 9, headroom=0, slack=0, drain_s=25)
 
     assert InHand(terms)(seen) == 1 + 5 * 10 / 25
