@@ -25,6 +25,7 @@ from models.fraud.challenge import Judged, compare
 from models.fraud.drift import ENOUGH, read_baseline, shifts
 from models.fraud.features import DAY_S, LABEL_DELAY_S, NAMES
 from models.fraud.payment_desk import PaymentDesk
+from models.fraud.record import NOT_RECORDED
 from models.fraud.registry import Registry
 from models.fraud.scoring import TransactionModel
 
@@ -48,6 +49,7 @@ class Contest:
         challenger: Folder of the challenger's weights.
         operators: Owners who may look at all tenants' figures and exchange the model.
         clock: Seconds since 1970.
+        why_fixed: Why the model may not be exchanged; empty if it may.
     """
 
     def __init__(
@@ -57,10 +59,11 @@ class Contest:
         challenger: Path | None,
         operators: tuple[str, ...],
         clock: Callable[[], float] = time.time,
+        why_fixed: str = "",
     ) -> None:
         self._desk, self._registry, self._challenger = desk, registry, challenger
         self._operators, self._clock = operators, clock
-        self._unseen = 0
+        self._unseen, self._why_fixed = 0, why_fixed
         self._stamp = registry.stamp()
         self.alarms: tuple[str, ...] = ()
 
@@ -81,7 +84,10 @@ class Contest:
         if self._unseen < LOOK_EVERY:
             return
         self._unseen = 0
-        found = self._drift(DriftRequest(payments=LOOK_EVERY), None).alarms
+        try:
+            found = self._drift(DriftRequest(payments=LOOK_EVERY), None).alarms
+        except NOT_RECORDED:
+            return  # verdicts do not wait for it
         if set(found) - set(self.alarms):
             logger.warning("payments drift", extra={"features": ", ".join(found)})
         self.alarms = found
@@ -119,9 +125,12 @@ class Contest:
 
         Raises:
             Forbidden: The caller is no operator.
-            Conflict: There is no challenger, it does not win, or there is nothing to go back to.
+            Conflict: There is no challenger, it does not win, there is nothing to go back to, or
+                replicas on other machines would not hear of it.
         """
         self._require_operator(run)
+        if self._why_fixed:
+            raise Conflict(self._why_fixed)
         comparison = None
         if asked.action == "roll_back":
             model = self._registry.roll_back()

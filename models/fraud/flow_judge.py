@@ -2,10 +2,8 @@
 
 import math
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 
 from models.core.capability import Run
-from models.core.durable import full_disk_is_named
 from models.core.errors import ModelUnavailable
 from models.fraud.flow_log import Taken
 from models.fraud.flow_rows import COLUMNS, LEVELS, Row, described, stacked
@@ -17,6 +15,7 @@ from models.fraud.outcomes import IncidentCosts, decided
 from models.fraud.reasons import TOP, Method, Reason
 from models.fraud.rules import Fact, RuleTable
 from models.fraud.schema import Refusal, Verdict
+from models.fraud.shelf import Shelf
 
 PLAIN_FACTS = ("source", "host", "port")
 FLOW_FACTS = frozenset((*PLAIN_FACTS, *COLUMNS, *LEVELS))
@@ -52,7 +51,7 @@ class FlowJudge:
         model: Absent if its weights cannot be loaded.
         rules: Of the operator.
         policy: What mistakes cost.
-        folder: Where it is kept what is ordinary on each owner's network.
+        shelf: Where it is kept what is ordinary on each owner's network.
         state: What is remembered of flows.
     """
 
@@ -61,11 +60,11 @@ class FlowJudge:
         model: FlowModel | None,
         rules: RuleTable,
         policy: IncidentCosts,
-        folder: Path,
+        shelf: Shelf,
         state: FlowState,
     ) -> None:
         self.model, self._rules, self._policy = model, rules, policy
-        self._sites = None if model is None else Sites(folder, model.sha256)
+        self._sites = None if model is None else Sites(shelf, model.sha256)
         self._state = state
 
     def judge(self, flows: Sequence[NetworkFlow], owner: str) -> list[Verdict | Refusal]:
@@ -88,6 +87,7 @@ class FlowJudge:
             InvalidInput: There are too few.
             ModelUnavailable: There is no model whose limit could be set.
             StorageFull: What was learned cannot be kept.
+            UpstreamUnavailable: The same, where it would be kept in a database.
         """
         if self.model is None or self._sites is None:
             raise ModelUnavailable(NO_BASELINE)
@@ -95,8 +95,7 @@ class FlowJudge:
         site = self.model.site(rows, budget, run.check)
         later = rows[len(rows) // 2 :]
         before = [each.alarm for each in self.model.scores(later, self._sites.of(run.owner))]
-        with full_disk_is_named("what is ordinary could not be kept; nothing has changed"):
-            self._sites.keep(run.owner, site)
+        self._sites.keep(run.owner, site)
         return BaselineResult(
             flows=len(rows), budget=budget, alarms_before=sum(before) / len(before)
         )
@@ -107,7 +106,7 @@ class FlowJudge:
         return () if told or self.model.own_traffic else (OTHER_TRAFFIC,)
 
     def close(self) -> None:
-        """Release the memory's file."""
+        """Release the memory's record."""
         self._state.close()
 
     def _one(

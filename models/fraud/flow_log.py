@@ -3,26 +3,25 @@
 import math
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager
-from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from models.fraud.flow_rows import Row
 from models.fraud.flows import OTHER, Flow
-from models.fraud.log_file import LogFile
+from models.fraud.record import Place, open_record
 from models.fraud.schema import FlowMemory
 
 KEPT = 20_000
 """Flows of an owner: what came before is neither repeated nor part of a window after a restart."""
 SCHEMA = """
 CREATE TABLE IF NOT EXISTS flow (
-    owner TEXT NOT NULL, number INTEGER NOT NULL, event_id TEXT NOT NULL, mark BLOB NOT NULL,
-    features BLOB NOT NULL, flows_seen INTEGER NOT NULL, to_host_2s INTEGER, to_host INTEGER,
-    cold INTEGER NOT NULL, at_s REAL, source TEXT, source_port INTEGER, host TEXT, port INTEGER,
-    protocol TEXT, flag TEXT,
+    owner TEXT NOT NULL, number {integer} NOT NULL, event_id TEXT NOT NULL, mark {bytes} NOT NULL,
+    features {bytes} NOT NULL, flows_seen {integer} NOT NULL, to_host_2s {integer},
+    to_host {integer}, cold {integer} NOT NULL, at_s {real}, source TEXT, source_port {integer},
+    host TEXT, port {integer}, protocol TEXT, flag TEXT,
     PRIMARY KEY (owner, number)
-) STRICT, WITHOUT ROWID;
+) {clustered};
 """
 INSERT = "INSERT INTO flow VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
 SINCE = (
@@ -53,38 +52,36 @@ class Taken(NamedTuple):
 class FlowLog:
     """Appends and reads back, by numbers that each owner's flows have in a row.
 
+    Every method raises what a `Record` raises.
+
     Args:
-        path: Of the file; `None` keeps everything in memory.
+        place: Of the record; `None` keeps everything in memory.
 
     Raises:
         ModelUnavailable: The file cannot be opened.
     """
 
-    def __init__(self, path: Path | None) -> None:
-        self._file = LogFile(path, SCHEMA, "the flows")
+    def __init__(self, place: Place) -> None:
+        self._record = open_record(place, SCHEMA, "the flows")
 
-    def transaction(self) -> AbstractContextManager[None]:
-        """All or nothing, one writer at a time.
-
-        Raises:
-            StorageFull: Nothing was written.
-        """
-        return self._file.transaction()
+    def transaction(self, owner: str) -> AbstractContextManager[None]:
+        """All or nothing, one writer of an owner's flows at a time."""
+        return self._record.transaction(owner)
 
     def since(self, owner: str, number: int) -> Iterator[tuple[int, Taken]]:
         """Flows after a number, in order, with theirs."""
-        for row in self._file.db.execute(SINCE, (owner, number)):
+        for row in self._record.execute(SINCE, (owner, number)):
             yield row[0], _taken(row[1:])
 
     def append(self, owner: str, after: int, taken: Sequence[Taken]) -> None:
         """Add flows and forget the oldest; within a transaction."""
         rows = [(owner, number, *_columns(each)) for number, each in enumerate(taken, after + 1)]
-        self._file.db.executemany(INSERT, rows)
-        self._file.db.execute(FORGET, (owner, after + len(rows) - KEPT))
+        self._record.executemany(INSERT, rows)
+        self._record.execute(FORGET, (owner, after + len(rows) - KEPT))
 
     def close(self) -> None:
-        """Release the file."""
-        self._file.close()
+        """Release the record."""
+        self._record.close()
 
 
 def _columns(taken: Taken) -> tuple[object, ...]:

@@ -1,21 +1,20 @@
 """One network: what is ordinary on it, and how strange a flow may be before it raises an alarm."""
 
-import hashlib
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 
-from models.core.durable import write_atomically
 from models.core.errors import InvalidInput, ModelUnavailable
 from models.fraud.flow_rows import row_of_flow, row_of_nsl_kdd, stacked
 from models.fraud.flow_schema import NetworkFlow
 from models.fraud.flow_windows import WARM_FLOWS, FlowWindows
 from models.fraud.ordinary import Ordinary
 from models.fraud.packing import packed, unpacked
+from models.fraud.record import NOT_RECORDED
+from models.fraud.shelf import Shelf
 from models.fraud.surprise import joined, tails_of
 
 LEAST_FLOWS = 1_000
@@ -74,34 +73,39 @@ def ordinary_rows(flows: Sequence[NetworkFlow]) -> Floats:
 
 
 class Sites:
-    """The sites of all owners, a file each; other replicas' changes are seen at the next look.
+    """The sites of all owners; other replicas' changes are seen at the next look.
 
     Args:
-        folder: In the data folder.
-        sha256: Of the model, whose scores the files hold.
+        shelf: Where they are kept.
+        sha256: Of the model, whose scores the sites hold.
     """
 
-    def __init__(self, folder: Path, sha256: str) -> None:
-        self._folder, self._sha256 = folder, sha256
+    def __init__(self, shelf: Shelf, sha256: str) -> None:
+        self._shelf, self._sha256 = shelf, sha256
         self._read: dict[str, tuple[int, Site | None]] = {}
 
     def of(self, owner: str) -> Site | None:
-        """What is ordinary on the owner's network, if it was told to the present model."""
-        path = self._path(owner)
-        try:
-            written_ns = path.stat().st_mtime_ns
-        except OSError:
-            return None  # absent as a rule; else verdicts say that they are not calibrated
+        """What is ordinary on the owner's network, if it was told to the present model.
+
+        Where the shelf does not answer it is what was last known, and if that is nothing the
+        verdicts say that they are not calibrated.
+        """
         known = self._read.get(owner)
-        if known is None or known[0] != written_ns:
-            known = self._read[owner] = written_ns, self._load(path)
-        return known[1]
+        try:
+            version = self._shelf.version(owner)
+            if version is None:
+                return None
+            if known is None or known[0] != version:
+                known = self._read[owner] = version, self._load(owner)
+        except NOT_RECORDED:
+            pass
+        return None if known is None else known[1]
 
     def keep(self, owner: str, site: Site) -> None:
         """Remember a site in place of the owner's earlier one.
 
         Raises:
-            StorageFull: It cannot be written; the earlier one stays.
+            CapabilityError: It cannot be written; the earlier one stays.
         """
         arrays = {name: getattr(site.ordinary, name) for name in ARRAYS[:-1]}
         arrays["tails"] = site.tails
@@ -110,18 +114,15 @@ class Sites:
             "limit": site.limit,
             **{name: packed(array.astype("<f4")) for name, array in arrays.items()},
         }
-        write_atomically(self._path(owner), json.dumps(content).encode())
+        self._shelf.write(owner, json.dumps(content))
         self._read.pop(owner, None)
 
-    def _load(self, path: Path) -> Site | None:
+    def _load(self, owner: str) -> Site | None:
         try:
-            content = json.loads(path.read_text())
+            content = json.loads(self._shelf.read(owner))
             if content["model"] != self._sha256:
                 return None
             *arrays, tails = [unpacked(content[name], np.float64) for name in ARRAYS]
             return Site(Ordinary(*arrays), tails, float(content["limit"]))
         except (OSError, ValueError, KeyError, TypeError, ModelUnavailable):
             return None  # its verdicts say that they are not calibrated
-
-    def _path(self, owner: str) -> Path:
-        return self._folder / f"{hashlib.sha256(owner.encode()).hexdigest()}.json"

@@ -3,14 +3,13 @@
 import hashlib
 from collections import OrderedDict, defaultdict
 from collections.abc import Sequence
-from pathlib import Path
 
-from models.core.errors import ModelUnavailable, StorageFull
 from models.fraud.flow_log import KEPT, FlowLog, Taken
 from models.fraud.flow_rows import Row, row_of_flow, row_of_nsl_kdd
 from models.fraud.flow_schema import NetworkFlow
 from models.fraud.flow_windows import WARM_FLOWS, FlowWindows
 from models.fraud.flows import Flow
+from models.fraud.record import NOT_RECORDED, Place
 from models.fraud.schema import FlowMemory
 
 NOT_KEPT = "the flow is remembered by this process alone: "
@@ -37,11 +36,11 @@ class FlowState:
     Where the record cannot be written the flows count in this process all the same.
 
     Args:
-        path: Of the record, which is opened at the first flow; `None` keeps none.
+        place: Of the record, which is opened at the first flow; `None` keeps none.
     """
 
-    def __init__(self, path: Path | None = None) -> None:
-        self._path = path
+    def __init__(self, place: Place = None) -> None:
+        self._place = place
         self._log: FlowLog | None = None
         self._networks: defaultdict[str, _Network] = defaultdict(_Network)
 
@@ -56,7 +55,7 @@ class FlowState:
         found: list[tuple[Taken, bool]] | None = None
         try:
             log = self._opened()
-            with log.transaction():
+            with log.transaction(owner):
                 for number, taken in log.since(owner, network.number):
                     _apply(network, taken)
                     network.number = number
@@ -64,7 +63,7 @@ class FlowState:
                 fresh = [taken for taken, repeated in found if not repeated]
                 log.append(owner, network.number, fresh)
             network.number += len(fresh)
-        except (ModelUnavailable, StorageFull) as error:
+        except NOT_RECORDED as error:
             found = found or [_take(network, flow) for flow in flows]
             return found, NOT_KEPT + error.detail
         except BaseException:
@@ -80,7 +79,7 @@ class FlowState:
 
     def _opened(self) -> FlowLog:
         if self._log is None:
-            self._log = FlowLog(self._path)
+            self._log = FlowLog(self._place)
         return self._log
 
 
@@ -90,7 +89,12 @@ def mark_of(flow: NetworkFlow) -> bytes:
 
 
 def _apply(network: _Network, taken: Taken) -> None:
-    """Take in a flow of the record, as this or another process saw it."""
+    """Take in a flow of the record, as this or another process saw it.
+
+    One that is known was judged while the record did not answer, here or, sent again, elsewhere.
+    """
+    if taken.event_id in network.taken:
+        return
     if taken.plain is not None:
         network.windows.flows = taken.memory.flows_seen
         network.windows.add(taken.plain)

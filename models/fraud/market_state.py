@@ -5,11 +5,10 @@ import time
 from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from pathlib import Path
 
-from models.core.errors import ModelUnavailable, StorageFull
 from models.fraud.market_log import Answered, MarketLog, Pair
 from models.fraud.market_schema import MarketTrades, OrderBook
+from models.fraud.record import NOT_RECORDED, Place
 from models.fraud.schema import Refusal, Verdict
 from models.fraud.tape import Tape
 
@@ -35,12 +34,12 @@ class MarketState:
     Where the record cannot be written the trades count in this process all the same.
 
     Args:
-        path: Of the record, which is opened at the first window; `None` keeps none.
+        place: Of the record, which is opened at the first window; `None` keeps none.
         clock: Seconds since 1970.
     """
 
-    def __init__(self, path: Path | None = None, clock: Callable[[], float] = time.time) -> None:
-        self._path, self._clock = path, clock
+    def __init__(self, place: Place = None, clock: Callable[[], float] = time.time) -> None:
+        self._place, self._clock = place, clock
         self._log: MarketLog | None = None
         self._held: OrderedDict[Pair, _Held] = OrderedDict()
         self._answers: OrderedDict[tuple[str, str], Answered] = OrderedDict()
@@ -59,7 +58,7 @@ class MarketState:
         pair, verdict = Pair(owner, window.venue, window.symbol), None
         try:
             log = self._opened()
-            with log.transaction():
+            with log.transaction(owner):
                 earlier = self._answers.get((owner, window.event_id))
                 earlier = earlier or log.answered(owner, window.event_id)
                 if earlier is None:
@@ -69,7 +68,7 @@ class MarketState:
                     log.answer(owner, window.event_id, Answered(mark, verdict))
             if earlier is None:
                 _written(held)
-        except (ModelUnavailable, StorageFull) as error:
+        except NOT_RECORDED as error:
             earlier = self._answers.get((owner, window.event_id))
             if earlier is None:
                 verdict = verdict or judge(self._hold(pair).tape)
@@ -92,7 +91,7 @@ class MarketState:
 
     def _opened(self) -> MarketLog:
         if self._log is None:
-            self._log = MarketLog(self._path, self._clock())
+            self._log = MarketLog(self._place, self._clock())
         return self._log
 
     def _refreshed(self, log: MarketLog, pair: Pair) -> _Held:

@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from datetime import UTC, datetime
 from itertools import groupby
 from pathlib import Path
@@ -10,7 +11,7 @@ from typing import TypeVar
 from pydantic import Field, model_validator
 
 from models.core.capability import ModelCard, Run, Setup, Value
-from models.core.errors import ModelUnavailable, StorageFull
+from models.core.errors import ModelUnavailable
 from models.fraud.cases_schema import (
     CaseRequest,
     CaseResult,
@@ -39,6 +40,7 @@ from models.fraud.market_state import MarketState
 from models.fraud.outcomes import IncidentCosts
 from models.fraud.payment_desk import PaymentDesk
 from models.fraud.payment_judge import FACTS, PaymentJudge
+from models.fraud.record import NOT_RECORDED, Database
 from models.fraud.registry import Registry
 from models.fraud.rules import RuleTable
 from models.fraud.schema import (
@@ -54,11 +56,18 @@ from models.fraud.schema import (
     Verdict,
 )
 from models.fraud.scoring import WEIGHTS, TransactionModel
+from models.fraud.shelf import Files, Table
 
 CHUNK = 500
 """Events taken in between two looks at whether the caller is still there."""
 
-NO_CASES = "the file of cases cannot be written, so no case was opened: "
+NO_CASES = "the record of cases cannot be written, so no case was opened: "
+RECORD_URL = "record_url"
+"""Name of the secret with the URL of a database that replicas on several machines share."""
+ONE_MACHINE = (
+    "champions are exchanged on one machine, and with secrets.fraud.record_url there may be several: "
+    "set options.fraud.weights to the folder of the winner instead, and restart"
+)
 Answer = Verdict | Noted | Refusal
 Model = TransactionModel | FlowModel | MarketModel
 Operation = (
@@ -97,7 +106,7 @@ class FraudOptions(Value):
         challenger: Folder of weights that are compared with those that decide on payments.
         operators: Owners of keys who may compare and exchange models.
         state: File of the accepted payments, cases and memories beside it; in the data folder if
-            absent.
+            absent. Not used where a database is configured.
         sync: Wait for the disk with every answer, to survive power cuts too.
     """
 
@@ -131,15 +140,19 @@ class FraudModel:
         registry = Registry(setup.data_dir / "champions", options.weights)
         champion = self._loaded("transactions", registry.champion)
         path = options.state or setup.data_dir / "payments.sqlite"
+        database = _database(setup)
         self._desk = PaymentDesk(
-            PaymentJudge(champion, options.rules, options.costs), path, clock, sync=options.sync
+            PaymentJudge(champion, options.rules, options.costs),
+            database or path,
+            clock,
+            sync=options.sync,
         )
         self._flows = FlowJudge(
             self._loaded("flows", lambda: FlowModel.load(_folder(options.weights, "flows.json"))),
             options.flow_rules,
             options.flow_costs,
-            setup.data_dir / "baselines",
-            FlowState(path.with_name("flows.sqlite")),
+            Table(database) if database else Files(setup.data_dir / "baselines"),
+            FlowState(database or path.with_name("flows.sqlite")),
         )
         self._market = MarketJudge(
             self._loaded(
@@ -147,15 +160,20 @@ class FraudModel:
             ),
             options.market_rules,
             options.market_costs,
-            MarketState(path.with_name("markets.sqlite"), clock),
+            MarketState(database or path.with_name("markets.sqlite"), clock),
         )
-        self._contest = Contest(self._desk, registry, options.challenger, options.operators, clock)
+        fixed = ONE_MACHINE if database else ""
+        self._contest = Contest(
+            self._desk, registry, options.challenger, options.operators, clock, fixed
+        )
         self._rules_version = "-".join(
             table.version for table in (options.rules, options.flow_rules, options.market_rules)
         )
-        self._cases = self._loaded("cases", lambda: Casework(path.with_name("cases.sqlite")))
+        cases = database or path.with_name("cases.sqlite")
+        self._cases = self._loaded("cases", lambda: Casework(cases))
         if self._cases is not None:
-            self._cases.forget_before(clock())
+            with suppress(*NOT_RECORDED):  # the next start forgets as well
+                self._cases.forget_before(clock())
 
     def cards(self) -> tuple[ModelCard, ...]:
         """The models, what is missing, and which payments have drifted."""
@@ -199,7 +217,7 @@ class FraudModel:
         return self._operation(request, run)
 
     def close(self) -> None:
-        """Release the files."""
+        """Release the records."""
         for each in (self._desk, self._flows, self._market):
             each.close()
         if self._cases is not None:
@@ -266,7 +284,7 @@ class FraudModel:
             return answers
         try:
             self._casework().open(owner, due, self._clock())
-        except (StorageFull, ModelUnavailable) as error:
+        except NOT_RECORDED as error:
             told = (NO_CASES + error.detail,)
             return [
                 each.model_copy(update={"degraded": each.degraded + told})
@@ -285,7 +303,7 @@ class FraudModel:
                 return answer
         try:
             closed = self._cases is not None and self._cases.close_case(owner, feedback)
-        except StorageFull as error:
+        except NOT_RECORDED as error:
             return Refusal(code="unavailable", detail=error.detail)
         if feedback.of == "transaction" or closed:
             return Noted(event_id=feedback.event_id)
@@ -319,6 +337,16 @@ class FraudModel:
         except ModelUnavailable as error:
             self._why[name] = error.detail
             return None
+
+
+def _database(setup: Setup) -> Database | None:
+    """The database of the secret, if there is one."""
+    url = setup.secrets.get(RECORD_URL)
+    if url is None:
+        return None
+    from models.fraud.postgres import Postgres  # noqa: PLC0415 - costs memory where it is not used
+
+    return Postgres(url.get_secret_value())
 
 
 def _needs_case(verdict: Verdict) -> bool:

@@ -1,12 +1,11 @@
 """Payments and what became known of them: taken in exactly once, then judged."""
 
 from collections.abc import Callable, Sequence
-from pathlib import Path
 
-from models.core.errors import ModelUnavailable, StorageFull
 from models.fraud.journal import Journal
 from models.fraud.payment_judge import NO_STATE, PaymentJudge, Row
 from models.fraud.payments import Payment
+from models.fraud.record import NOT_RECORDED, Place
 from models.fraud.schema import Feedback, Noted, Refusal, Transaction, Verdict
 from models.fraud.state import Clash, State
 
@@ -22,17 +21,17 @@ class PaymentDesk:
 
     Args:
         judge: Of payments whose features are known.
-        path: File of the accepted payments.
-        sync: Wait for the disk with every answer.
+        place: Record of the accepted payments.
+        sync: A file waits for the disk with every answer.
         clock: Seconds since 1970.
     """
 
     def __init__(
-        self, judge: PaymentJudge, path: Path, clock: Callable[[], float], *, sync: bool
+        self, judge: PaymentJudge, place: Place, clock: Callable[[], float], *, sync: bool
     ) -> None:
         self.judge = judge
         self.why_no_state = ""
-        self._path, self._sync, self._clock = path, sync, clock
+        self._place, self._sync, self._clock = place, sync, clock
         self._state: State | None = None
         self._open()
 
@@ -66,7 +65,7 @@ class PaymentDesk:
                 at_s=feedback.reported_at.timestamp(),
                 source=feedback.source,
             )
-        except StorageFull as error:
+        except NOT_RECORDED as error:
             return Refusal(code="unavailable", detail=error.detail)
         if known:
             return Noted(event_id=feedback.event_id)
@@ -76,7 +75,7 @@ class PaymentDesk:
         )
 
     def close(self) -> None:
-        """Release the file of the state."""
+        """Release the record of the state."""
         if self._state is not None:
             self._state.close()
             self._state = None
@@ -105,7 +104,7 @@ class PaymentDesk:
             return nothing, [False] * len(payments), []
         try:
             outcomes = self._state.record(owner, [_payment(each) for each in payments])
-        except StorageFull as error:
+        except NOT_RECORDED as error:
             self.why_no_state = f"{NO_STATE}: {error.detail}"
             return nothing, [False] * len(payments), []
         self.why_no_state = ""
@@ -116,8 +115,8 @@ class PaymentDesk:
 
     def _open(self) -> None:
         try:
-            self._state = State(Journal(self._path, sync=self._sync))
-        except (ModelUnavailable, StorageFull) as error:
+            self._state = State(Journal(self._place, sync=self._sync))
+        except NOT_RECORDED as error:
             self.why_no_state = f"{NO_STATE}: {error.detail}"
 
 

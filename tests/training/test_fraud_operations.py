@@ -95,7 +95,7 @@ def test_the_same_population_does_not_drift(seed: int) -> None:
 def filled(path: Path, count: int, *, fraud_every: int) -> None:
     """A journal of payments over twenty days that look like none in training, some reported."""
     random, journal = numpy_generator(0, "journal"), Journal(path)
-    with journal.transaction():
+    with journal.transaction("local"):
         for number in range(count):
             at_s = NOON_S + 20 * DAY_S * number / count
             made = Payment(f"e{number}", at_s, f"c{number % 200}", "t", 10_000)
@@ -153,7 +153,7 @@ def test_a_challenger_that_wins_is_promoted_lasts_and_can_be_rolled_back(
     width = len(NAMES)
     rows = random.normal(size=(3000, width)).astype(np.float32) * 40
     margins = shipped.margins(rows)
-    with journal.transaction():
+    with journal.transaction("local"):
         for number, row in enumerate(rows):
             at_s = NOON_S + 20 * DAY_S * number / 3000
             made = Payment(f"e{number}", at_s, f"c{number % 300}", "t", 10_000)

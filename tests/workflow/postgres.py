@@ -71,6 +71,12 @@ class Server:
         self._create(name, "template_runs")
         return self._url(name)
 
+    def empty_database(self) -> str:
+        """URL of a database with nothing in it."""
+        name = f"e{secrets.token_hex(4)}"
+        self._create(name, "template1")
+        return self._url(name)
+
     def _create(self, name: str, template: str) -> None:
         self._run("createdb", "-h", str(self.folder), "-U", USER, "-T", template, name)
 

@@ -18,6 +18,7 @@ from models.fraud.ordinary import Ordinary
 from models.fraud.outcomes import IncidentCosts
 from models.fraud.rules import RuleTable
 from models.fraud.schema import Verdict
+from models.fraud.shelf import Files
 from models.fraud.surprise import joined, tails_of
 
 COUNT = LEAST_FLOWS + WARM_FLOWS
@@ -57,7 +58,7 @@ def backups() -> list[NetworkFlow]:
 
 
 def judge_of(model: FlowModel | None, folder: Path) -> FlowJudge:
-    return FlowJudge(model, RuleTable(), IncidentCosts(), folder, FlowState())
+    return FlowJudge(model, RuleTable(), IncidentCosts(), Files(folder), FlowState())
 
 
 @pytest.fixture(scope="module")

@@ -28,6 +28,7 @@ from models.fraud.flows import Flow
 from models.fraud.outcomes import IncidentCosts
 from models.fraud.rules import RuleTable
 from models.fraud.schema import FlowMemory, Refusal, Verdict
+from models.fraud.shelf import Files
 
 ZEEK = {
     "ts": 1_767_225_600.5,
@@ -100,7 +101,7 @@ def model() -> FlowModel:
 
 @pytest.fixture
 def judge(model: FlowModel, tmp_path: Path) -> FlowJudge:
-    return FlowJudge(model, RuleTable(), IncidentCosts(), tmp_path, FlowState())
+    return FlowJudge(model, RuleTable(), IncidentCosts(), Files(tmp_path), FlowState())
 
 
 def test_zeek_and_suricata_tell_the_same_of_the_same_connection() -> None:
@@ -283,7 +284,9 @@ def test_owners_share_no_windows(judge: FlowJudge) -> None:
 def test_without_a_model_a_flow_goes_to_review_unless_a_rule_blocks(tmp_path: Path) -> None:
     when = [{"fact": "source", "operator": "==", "value": "10.0.0.66"}]
     rules = {"rules": [{"id": "r", "action": "block", "when": when, "text": "known"}]}
-    judge = FlowJudge(None, RuleTable.model_validate(rules), IncidentCosts(), tmp_path, FlowState())
+    judge = FlowJudge(
+        None, RuleTable.model_validate(rules), IncidentCosts(), Files(tmp_path), FlowState()
+    )
     plain, known = judge.judge([zeek(0), zeek(1, **{"id.orig_h": "10.0.0.66"})], "local")
 
     assert isinstance(plain, Verdict)
