@@ -6,7 +6,7 @@ routing, at three loads and two start-up times. A request goes where its base mo
 with requests that do not wait, and gets the better). Serve's policy is tuned by a grid over its target and its delays to the fewest GPU
 hours that keep 93 % of the promises (latency at most twice the request's own work and 10 s), or to the
 most promises where that is out of reach. Ours keeps a budget of changes of the fleet by itself and is
-tuned over its headroom and two shapes (slack, holding time, trust in a rise): to the fewest GPU hours
+tuned over its headroom and three shapes (slack, holding time, trust in a rise): to the fewest GPU hours
 that miss no more promises than Serve's, with a margin for how much days differ (compared: GPU hours),
 and to the fewest misses that cost no more (compared: misses). What is tried is a sample of one: what it
 says is smoothed over the headroom. Beside it stands what a policy that knows all arrivals needs for
@@ -37,9 +37,9 @@ WANTED = 0.93
 CELLS = tuple(product((2, 8, 24), (60.0, 180.0)))
 TARGETS = (1.0, 0.7, 0.5, 0.4, 0.3)
 DELAYS = ((30.0, 600.0), (10.0, 300.0))
-HEADROOMS = (-0.75, -0.5, -0.25, 0.0, 0.25, 0.5, 1.0, 1.5, 2.0, 3.0, 4.0, 6.0, 8.0)
+HEADROOMS = (-1.0, -0.75, -0.5, -0.25, 0.0, 0.25, 0.5, 1.0, 1.5, 2.0, 3.0, 4.0, 6.0, 8.0)
 STEP = 0.05  # of the headroom, between them
-SHAPES = ((0.3, 30.0, 0.0), (0.5, 300.0, 0.5))  # slack, holding time, trend
+SHAPES = ((0.3, 30.0, 0.0), (0.5, 30.0, 0.0), (0.5, 300.0, 0.5))  # slack, holding time, trend
 CHANGES = 5.7  # an hour: the budget, and what it lets through
 EQUAL = 0.95  # of Serve's hours: what costs no more, since days differ in this too
 SURE = 0.9  # that other days with the same habits miss no more than Serve's

@@ -24,7 +24,7 @@ REQUESTS_FILE = "lora_request_trace_2024-11.csv"
 LATENCIES_FILE = "latency_percentiles.json"
 START = datetime(2024, 11, 19, tzinfo=UTC)  # before it the file is thin
 HEADROOM, SLACK, HOLD_S, DRAIN_S, SPARE_S, TREND = 0.5, 0.4, 30.0, 40.0, 2400.0, 0.5
-CHANGES_PER_HOUR = 5.5
+CHANGES_PER_HOUR = 5.8
 
 
 def add_parser(subcommands: Subcommands) -> None:

@@ -1,18 +1,21 @@
 """How often each base model will be asked for next, from how often it was asked for."""
 
 import math
-from collections.abc import Iterator
 
 SPANS_S = (90.0, 1_800.0, 86_400.0)
-TRUST = (0.5, 0.3, 0.2)  # in what each span says; they sum to 1
-FORGOTTEN = 1e-6  # requests per second
+PRIOR = 3.0
+"""Requests that the longer spans count for beside those that a span has seen itself."""
+RARE = 1e-3  # of all requests
+FORGOTTEN = 1e-9  # requests
 
 
 class Popularity:
-    """Requests per second of each model, as memories of different length say it together.
+    """Share of each model in the next requests, as memories of different length say it together.
 
     Of two requests with the same model half come within a minute or two and one in ten after hours
-    (GenTD26), so that one span alone forgets either what is asked for now or what always is.
+    (GenTD26), so one span alone forgets either what is asked for now or what always is. Each span
+    says as much as it has seen: where requests are many the shortest rules, where they are few the
+    longer ones do. That is smoothing by a hierarchy of Dirichlet priors (MacKay & Peto 1995).
     """
 
     def __init__(self) -> None:
@@ -27,22 +30,22 @@ class Popularity:
         for place in range(len(SPANS_S)):
             counts[place] += 1.0
 
-    def rates(self, now_s: float) -> dict[int, float]:
-        """Requests per second by model; what is hardly asked for is left out."""
+    def shares(self, now_s: float) -> dict[int, float]:
+        """Share of each model; what is hardly asked for is left out."""
         elapsed_s, self._now_s = now_s - self._now_s, now_s
         fades = [math.exp(-elapsed_s / span_s) for span_s in SPANS_S]
         for counts in self._counts.values():
             for place, fade in enumerate(fades):
                 counts[place] *= fade
-        # A span that is longer than what was seen of it counts for what was seen.
-        weights = [
-            trust / (span_s * -math.expm1(-max(now_s, 1.0) / span_s))
-            for trust, span_s in zip(TRUST, SPANS_S, strict=True)
-        ]
-        return dict(self._known(weights))
-
-    def _known(self, weights: list[float]) -> Iterator[tuple[int, float]]:
-        for model, counts in self._counts.items():
-            rate = sum(w * count for w, count in zip(weights, counts, strict=True))
-            if rate > FORGOTTEN:
-                yield model, rate
+        self._counts = {m: counts for m, counts in self._counts.items() if counts[-1] > FORGOTTEN}
+        shares = dict.fromkeys(self._counts, 0.0)
+        prior = 0.0
+        for place in reversed(range(len(SPANS_S))):
+            seen = sum(counts[place] for counts in self._counts.values()) + prior
+            if seen > 0:
+                shares = {
+                    model: (counts[place] + prior * shares[model]) / seen
+                    for model, counts in self._counts.items()
+                }
+            prior = PRIOR
+        return {model: share for model, share in shares.items() if share > RARE}

@@ -334,7 +334,7 @@ class Simulation:
     def _load_ahead(self, now_s: float, seen: Observation) -> None:
         self._looked_s = now_s
         busy = CROWDING * seen.load / max(self._target, 1)
-        wanted = copies(self._popularity.rates(now_s), self._target, self._world.host_models, busy)
+        wanted = copies(self._popularity.shares(now_s), self._target, self._world.host_models, busy)
         for replica, model, load_s in self._fleet.load_ahead(wanted):
             self._push(now_s + load_s, self._loaded, replica, model)
 

@@ -12,7 +12,7 @@ from models.scaling.forecast import DAY_S, DayProfile
 from models.scaling.loads import LoadTimes, read_percentiles
 from models.scaling.placement import copies
 from models.scaling.policies import Deciding, Fixed, InHand, rise
-from models.scaling.popularity import Popularity
+from models.scaling.popularity import PRIOR, Popularity
 from models.scaling.simulate import Observation, Outcome, World, simulate
 from models.scaling.snapshot import Terms
 from models.scaling.trace import Trace, generate, read_trace
@@ -99,15 +99,28 @@ def test_nobody_waits_for_a_replica_that_has_the_model_where_none_has() -> None:
     assert outcome.latency_s.tolist() == [30, 10, 30]
 
 
-def test_a_model_of_yesterday_is_expected_less_than_one_of_now_and_more_than_none() -> None:
+def test_where_requests_are_few_long_memories_say_what_is_popular() -> None:
     popularity = Popularity()
-    popularity.note(1)
-    popularity.rates(20 * 3600.0)
+    for _ in range(9):
+        popularity.note(1)
+    popularity.shares(DAY_S / 2)
     popularity.note(2)
-    rates = popularity.rates(20 * 3600.0 + 60)
 
-    assert rates[2] > 100 * rates[1] > 0
-    assert set(popularity.rates(60 * DAY_S)) == set()
+    of_day = 9 * math.exp(-0.5) / (9 * math.exp(-0.5) + 1)
+    after_one_request = PRIOR / (1 + PRIOR)  # which the shorter spans have seen of model 2 alone
+    share = popularity.shares(DAY_S / 2)[1]
+    assert share == pytest.approx(of_day * after_one_request**2, rel=1e-6)
+
+
+def test_where_requests_are_many_the_shortest_memory_rules() -> None:
+    popularity = Popularity()
+    for model in (1, 2):
+        popularity.shares(model * 3600.0)
+        for _ in range(300):
+            popularity.note(model)
+
+    assert popularity.shares(2 * 3600.0)[2] > 0.99
+    assert popularity.shares(60 * DAY_S) == {}
 
 
 def test_what_is_popular_is_loaded_ahead_into_other_replicas() -> None:
