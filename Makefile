@@ -30,8 +30,8 @@ serve: install ## start the service; PORT=9000 HOST=0.0.0.0 change where
 # two more tries, and the report shows them.
 test: install ## run every test: units first, then real databases, real Ray, a real browser
 	$(BIN)/python -m pytest -n 2 tests/unit
-	$(BIN)/python -m pytest -n 2 --dist loadfile --reruns 2 tests/contract tests/api tests/training tests/workflow
-	$(BIN)/python -m pytest --reruns 2 tests/serve tests/browser
+	$(BIN)/python -m pytest -n 2 --dist loadfile --reruns 2 -rR tests/contract tests/api tests/training tests/workflow
+	$(BIN)/python -m pytest --reruns 2 -rR tests/serve tests/browser
 
 check: install ## lint, format, types, layers, dependencies, dead code, spelling
 	$(BIN)/ruff check .
