@@ -150,7 +150,8 @@ def test_a_frozen_executor_that_wakes_makes_no_effect(
     status = second.ended("r")
     first.signal(signal.SIGCONT)
 
-    assert first.ended_with(10) == LOST
+    # Frozen within a write to the embedded store, it was ended before it could wake.
+    assert first.ended_with(10) in (LOST, -signal.SIGKILL)
     assert status["state"] == "completed"
     assert sorted(ledger.keys("effect")) == ["r:a:0", "r:b2:0", "r:b:0", "r:c:0"]
     assert second.ended("r") == status
