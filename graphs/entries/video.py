@@ -4,16 +4,8 @@ from typing import Final
 
 from graphs.entry import Entry, Table
 from models.video.cost import estimate as estimate_video
-from models.video.schema import (
-    EngineCard,
-    PathRequest,
-    PathResult,
-    Resolution,
-    VideoRequest,
-    VideoResult,
-    engine_cards,
-    resolutions,
-)
+from models.video.offer import EngineCard, Resolution, engine_cards, resolutions
+from models.video.schema import PathRequest, PathResult, VideoRequest, VideoResult
 
 ENTRIES: Final[tuple[Entry, ...]] = (
     Entry(

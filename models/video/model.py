@@ -18,6 +18,7 @@ from models.video.crew import Crew, helpers_for
 from models.video.enlarged import enlargement
 from models.video.filming import source_of
 from models.video.making import Maker
+from models.video.offer import engine_cards
 from models.video.parcels import Parcels
 from models.video.path import CameraPath
 from models.video.proxy import Kept, film_proxy, forget_proxy
@@ -30,7 +31,6 @@ from models.video.schema import (
     PathResult,
     VideoRequest,
     VideoResult,
-    engine_cards,
 )
 from models.video.setting import Place, Setting
 from models.video.shooting import VERSION, clip_name, depth_range, reel_of

@@ -1,4 +1,4 @@
-"""The routes of the autoscaler, the command, and the policy that Serve's controller calls."""
+"""The routes of the autoscaler, and the policy that Serve's controller calls."""
 
 import asyncio
 from concurrent.futures import Future
@@ -22,7 +22,6 @@ from deployments.node_metrics import name_as_number, number_as_name
 from deployments.outstanding import Outstanding
 from deployments.serve_default import ServeDefault, context
 from deployments.work import Work, kinds_as_numbers
-from graphs.cli import main
 from models.scaling.forecast import DAY_S
 from models.scaling.record import (
     DeploymentDecision,
@@ -385,35 +384,3 @@ async def test_decision_metrics_history_and_chart(api: Api) -> None:
     (line,) = ET.fromstring(chart.text).findall("{http://www.w3.org/2000/svg}polyline")  # noqa: S314 - our own
     heights = [point.split(",")[1] for point in line.attrib["points"].split()]
     assert heights == ["160.0", "160.0", "40.0", "40.0", "160.0"]
-
-
-def test_the_command_simulates_and_draws(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    chart = tmp_path / "chart.svg"
-    few = ["--requests", "300", "--hours", "6", "--chart", str(chart)]
-    status = main(["simulate", *few, "--policy", "decide", "--policy", "fixed:3"])
-
-    printed = [yaml.safe_load(line) for line in capsys.readouterr().out.splitlines()[:2]]
-    assert status == 0
-    assert [line["policy"] for line in printed] == ["decide", "fixed:3"]
-    assert printed[1]["gpu_hours"] == pytest.approx(18, rel=0.02)
-    assert sum(printed[0]["swaps"].values()) - printed[0]["swaps"]["ahead"] == 300
-    drawn = ET.fromstring(chart.read_text())  # noqa: S314 - our own
-    assert len(drawn.findall("{*}polyline")) == 3
-
-
-@pytest.mark.parametrize(
-    ("arguments", "said"),
-    [
-        (["--policy", "best"], "expected decide"),
-        (["--trace", "/nowhere"], "must hold lora_request_trace"),
-        (["--requests", "0"], "--requests must be above 0"),
-        (["--chart", "/nowhere/chart.svg"], "there is no folder /nowhere"),
-    ],
-)
-def test_the_command_says_what_it_needs(
-    arguments: list[str], said: str, capsys: pytest.CaptureFixture[str]
-) -> None:
-    assert main(["simulate", *arguments]) == 2
-    assert said in capsys.readouterr().err

@@ -8,7 +8,8 @@ from pydantic import ValidationError
 
 from models.core.errors import TooLarge
 from models.video.cost import LONG_S, PROXY_SHARE, estimate, frames_s, native_size, proxy_of
-from models.video.schema import VideoRequest, exact_rate, resolutions
+from models.video.offer import resolutions
+from models.video.schema import VideoRequest, exact_rate
 
 
 def ask(**more: Any) -> VideoRequest:
