@@ -7,6 +7,7 @@ from typing import Any, TypeAlias
 
 import ray
 
+from models.scaling.ahead import Advice, Placement, Report
 from models.scaling.record import ScalingDecision, ScalingHistory
 from models.scaling.snapshot import MANY
 
@@ -19,7 +20,7 @@ Sent: TypeAlias = tuple[float, str]
 
 
 class Ledger:
-    """The last decision, those that changed something, and what is not answered yet.
+    """The last decision, those that changed something, what waits, and what replicas hold.
 
     Args:
         clock: Tells the time in seconds.
@@ -30,6 +31,7 @@ class Ledger:
         self._heard: dict[str, tuple[float, Mapping[str, tuple[Sent, ...]]]] = {}
         self._latest: ScalingDecision | None = None
         self._changes: deque[ScalingDecision] = deque(maxlen=KEPT)
+        self._placements: dict[str, Placement] = {}
 
     def note(self, decision: ScalingDecision, changed: bool) -> dict[str, tuple[str, ...]]:
         """Take a decision; the kinds of what is not answered, by deployment, the oldest first."""
@@ -53,9 +55,20 @@ class Ledger:
             name: tuple(kind for _, kind in sorted(sent)[:MANY]) for name, sent in found.items()
         }
 
+    def advise(self, deployment: str, replica: str, report: Report) -> Advice:
+        """Take what a replica has in memory; what it should load now, and what may go."""
+        now_s = self._clock()
+        placement = self._placements.setdefault(deployment, Placement(now_s))
+        return placement.advise(replica, report, now_s)
+
     def latest(self) -> ScalingDecision | None:
-        """The last decision; `None` before the first."""
-        return self._latest
+        """The last decision, with what is in memory now; `None` before the first."""
+        if self._latest is None:
+            return None
+        now_s = self._clock()
+        kept = {name: placement.kept(now_s) for name, placement in self._placements.items()}
+        found = {name: models for name, models in kept.items() if models}
+        return self._latest.model_copy(update={"kept": found})
 
     def history(self) -> ScalingHistory:
         """Decisions that changed something, the newest last."""

@@ -10,6 +10,7 @@ import time
 from collections.abc import AsyncIterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,8 @@ from pydantic import BaseModel, JsonValue, SecretStr
 from ray import serve
 
 from deployments.gpu_metrics import measure_gpus
+from deployments.homes import leave
+from deployments.keeping import Keeping
 from deployments.logs import join_serve_log
 from deployments.node_address import bind_to_node_address
 from deployments.node_metrics import measure_node, name_as_number
@@ -24,7 +27,7 @@ from deployments.outstanding import Outstanding
 from deployments.peers import ServePeers, peers_in
 from deployments.signs import Sign, Signs
 from deployments.work import Work, kind_of, kinds_as_numbers
-from models.core.capability import ALONE, Capability, ModelCard, Peers, Run, Setup
+from models.core.capability import ALONE, Capability, Keeper, ModelCard, Peers, Run, Setup
 from models.core.device import cap_memory, choose_device
 from models.core.errors import Cancelled, CapabilityError, CapacityExceeded
 from models.core.stores import open_store
@@ -100,6 +103,7 @@ class Replica:
         self._running = 0
         self._others: ServePeers | None = None
         self._work = Work()
+        self._keeping = self._keep_ahead()
         # Libraries and weights stay: looking through them again would halt requests for nothing.
         gc.collect()
         gc.freeze()
@@ -125,6 +129,16 @@ class Replica:
         )
         build: type[Capability[Any, BaseModel]] = pkgutil.resolve_name(self._spec.model)
         return build(setup)  # type: ignore[call-arg]  # a Protocol cannot state its constructor
+
+    def _keep_ahead(self) -> Keeping | None:
+        keeper = self._capability
+        if not isinstance(keeper, Keeper):
+            return None
+        name, busy_s = self._spec.name, self._work.busy_s
+        keeping = Keeping(name, keeper, busy_s, self.hold, partial(leave, self))
+        reports = keeping.report_on(serve.get_replica_context().app_name)
+        self._reporting = asyncio.get_running_loop().create_task(reports)
+        return keeping
 
     @serve.multiplexed(max_num_models_per_replica=HOMES)  # type: ignore[untyped-decorator]
     async def hold(self, home: str) -> str:
@@ -176,6 +190,8 @@ class Replica:
         finally:
             left.set()
             self._running -= 1
+        if self._keeping is not None:
+            await self._keeping.settle()
         code = outcome.code if isinstance(outcome, CapabilityError) else "ok"
         elapsed_s = round(time.monotonic() - started, 3)
         extra = {"capability": self._spec.name, "code": code, "duration_s": elapsed_s}
@@ -216,6 +232,8 @@ class Replica:
         begun.set()
         if run.cancelled():
             return Cancelled("the caller left before the work began")
+        if self._keeping is not None:
+            self._keeping.note(request, serve.get_multiplexed_model_id())
         with self._work.piece(kind_of(request)):
             try:
                 return self._capability.run(request, run)

@@ -1,7 +1,6 @@
 """The application: `serve run serve_config.yaml` calls `build`."""
 
 import asyncio
-import hashlib
 from collections.abc import AsyncGenerator, Mapping, Sequence
 from functools import partial
 from typing import Any, TypeAlias
@@ -13,6 +12,7 @@ from ray.serve import Application
 from ray.serve.handle import DeploymentHandle
 from starlette.types import ASGIApp
 
+from deployments.homes import address
 from deployments.logs import join_serve_log
 from deployments.node_address import bind_to_node_address
 from deployments.orchestrator import Orchestrator, OrchestratorSpec
@@ -186,9 +186,8 @@ class RayBackend:
 
 
 def address_of(entry: Entry, request: BaseModel) -> str:
-    """What Serve knows the home of a request by; metrics show it, so that it names nothing."""
-    home = "" if entry.home is None else entry.home(request)
-    return hashlib.sha256(home.encode()).hexdigest()[:16] if home else ""
+    """What Serve knows the home of a request by; "" if any replica will do."""
+    return "" if entry.home is None else address(entry.home(request))
 
 
 def _state(status: str, message: str, replicas: Mapping[Any, int]) -> DeploymentState:

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Final, Protocol, TypeVar
+from typing import Final, Protocol, TypeVar, runtime_checkable
 
 from pydantic import BaseModel, JsonValue, SecretStr
 
@@ -162,4 +162,39 @@ class Capability(Protocol[RequestT, ResultT]):
 
     def cards(self) -> tuple[ModelCard, ...]:
         """Every model this capability knows, the unavailable ones with the reason."""
+        ...
+
+
+@runtime_checkable
+class Keeper(Protocol):
+    """A capability that keeps some of its models in memory; its replica loads them ahead of demand.
+
+    Called from several threads at once. A request that needs one model and nothing else has that
+    model's name as its `Entry.home`, or none.
+    """
+
+    @property
+    def places(self) -> int:
+        """Models that there is room for."""
+        ...
+
+    def asks(self, request: BaseModel) -> str:
+        """Name of the model that a request needs; "" if it needs none that is kept."""
+        ...
+
+    def kept(self) -> tuple[str, ...]:
+        """What is in memory or on its way there, the longest unused first."""
+        ...
+
+    def spare(self, names: tuple[str, ...]) -> None:
+        """What should make room first from now on: others have it as well, or it is hardly used."""
+        ...
+
+    def keep(self, name: str) -> None:
+        """Load a model into memory, in a free place or that of a spare one which nobody uses.
+
+        Raises:
+            CapacityExceeded: There is no such place, or too little memory.
+            ModelUnavailable: It cannot be loaded.
+        """
         ...

@@ -5,7 +5,7 @@ import pkgutil
 from collections.abc import Mapping
 from typing import Protocol, runtime_checkable
 
-from models.core.capability import ModelCard, Run, Setup
+from models.core.capability import Keeper, ModelCard, Run, Setup
 from models.core.errors import ModelUnavailable
 from models.image.fine_tune import AdaptersResult, FineTuneRequest, FineTuneResult
 from models.image.schema import BackendName, ImageRequest, ImageResult
@@ -104,6 +104,17 @@ class Backends:
             if isinstance(backend, Teacher):
                 return backend
         raise ModelUnavailable("no backend of this service can be taught")
+
+    def keeper(self) -> Keeper:
+        """The backend that keeps several models in memory.
+
+        Raises:
+            ModelUnavailable: There is none.
+        """
+        for backend in self._backends.values():
+            if isinstance(backend, Keeper):
+                return backend
+        raise ModelUnavailable("no backend of this service keeps models")
 
     def _named(self, name: BackendName) -> Backend:
         try:

@@ -1,6 +1,9 @@
 """The image capability: what a request asks for becomes pictures in the artifact store."""
 
-from models.core.capability import ModelCard, Run, Setup
+from pydantic import BaseModel
+
+from models.core.capability import Keeper, ModelCard, Run, Setup
+from models.core.errors import CapabilityError
 from models.image.backends import Backends
 from models.image.fine_tune import (
     AdaptersRequest,
@@ -21,6 +24,7 @@ class ImageModel:
         ImageOptions.model_validate(setup.options)
         self._backends = Backends(setup)
         self._geometry = Geometry(setup)
+        self._keeper = self._backends.keeper()
 
     def cards(self) -> tuple[ModelCard, ...]:
         """The models of every backend, the unavailable ones with the reason."""
@@ -43,3 +47,30 @@ class ImageModel:
         if isinstance(request, GeometryRequest):
             return self._geometry.run(request, run)
         return self._backends.chosen(request).run(request, run)
+
+    @property
+    def places(self) -> int:
+        """Checkpoints that there is room for; see `Keeper` for this and the following."""
+        return self._keeper.places
+
+    def asks(self, request: BaseModel) -> str:
+        """The checkpoint that pictures are asked of."""
+        if not isinstance(request, ImageRequest):
+            return ""
+        try:
+            backend = self._backends.chosen(request)
+        except CapabilityError:  # which `run` will tell
+            return ""
+        return backend.asks(request) if isinstance(backend, Keeper) else ""
+
+    def kept(self) -> tuple[str, ...]:
+        """The checkpoints in memory."""
+        return self._keeper.kept()
+
+    def spare(self, names: tuple[str, ...]) -> None:
+        """What should make room first."""
+        self._keeper.spare(names)
+
+    def keep(self, name: str) -> None:
+        """Load a checkpoint ahead of requests; raises as `Keeper` says."""
+        self._keeper.keep(name)

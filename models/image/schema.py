@@ -188,9 +188,15 @@ class ImageRequest(Value):
     class_label: int | None = Field(None, ge=0, description="for generators of several classes")
 
     def home(self) -> str:
-        """What a replica has in memory that can begin at once: the adapters; "" if any replica can."""
+        """What a replica has in memory that can begin at once; "" if any replica can.
+
+        The checkpoint, and the adapters. Who names neither is at home everywhere: only a replica
+        knows which checkpoint is the first that can be used.
+        """
         names = sorted(adapter.name for adapter in self.adapters)
-        return " ".join([self.model or "", *names]) if names else ""
+        if names or self.backend == "diffusers":
+            return " ".join([self.model or "", *names])
+        return ""
 
     @field_validator("size")
     @classmethod

@@ -5,6 +5,7 @@ from collections.abc import Iterable, Mapping
 from itertools import chain, islice
 
 from models.scaling.loads import LoadTimes, endless
+from models.scaling.placement import missing
 
 LOOK_AHEAD = 16
 
@@ -159,21 +160,17 @@ class Fleet:
         """
         self._wanted = wanted
         coming = Counter(r.loading for r in self.alive.values() if r.loading is not None)
-        missing = [
-            model
-            for model, count in wanted.items()
-            for _ in range(count - self.copies[model] - coming[model])
-        ]
+        lacking = missing(wanted, self.copies, coming)
         begun = []
         for replica in self.alive.values():
-            if not missing:
+            if not lacking:
                 break
             if not replica.ready or replica.loading is not None or not self._has_room(replica):
                 continue
-            place = next((i for i, m in enumerate(missing) if m not in replica.host), None)
+            place = next((i for i, m in enumerate(lacking) if m not in replica.host), None)
             if place is None:
                 continue
-            replica.loading = missing.pop(place)
+            replica.loading = lacking.pop(place)
             begun.append((replica, replica.loading, next(self._storage_s)))
         return begun
 

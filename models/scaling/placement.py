@@ -7,6 +7,7 @@ from typing import TypeVar
 ModelT = TypeVar("ModelT", bound=Hashable)
 
 MIN_BUSY = 0.05
+CROWDING = 1.3  # those that hold a model are busy together, more than all are on the whole
 
 
 def copies(
@@ -36,3 +37,20 @@ def copies(
         if found[model] < replicas:
             heapq.heappush(gains, (gain * busy, number, model))
     return found
+
+
+def missing(
+    wanted: Mapping[ModelT, int], held: Mapping[ModelT, int], coming: Mapping[ModelT, int]
+) -> list[ModelT]:
+    """What too few replicas hold, the most popular first, as often as it is lacking.
+
+    Args:
+        wanted: Replicas that should hold each model, the most popular first.
+        held: Replicas that hold it.
+        coming: Replicas that are loading it.
+    """
+    return [
+        model
+        for model, count in wanted.items()
+        for _ in range(count - held.get(model, 0) - coming.get(model, 0))
+    ]

@@ -57,6 +57,17 @@ class DeploymentDecision(Value):
     )
 
 
+class KeptModel(Value):
+    """A model that replicas of a deployment keep in memory, or should."""
+
+    name: str
+    share: float = Field(description="of the requests of late that any model was needed for")
+    wanted: int = Field(description="replicas that should have it in memory")
+    held: int = Field(description="replicas that have it, or load it for a request")
+    loading: int = Field(description="replicas that load it ahead of requests")
+    reason: str
+
+
 class ScalingDecision(Value):
     """Targets of all autoscaled deployments at one moment."""
 
@@ -64,6 +75,9 @@ class ScalingDecision(Value):
     deployments: dict[str, DeploymentDecision]
     nodes: tuple[NodeLoad, ...] = ()
     gpus_budget: float | None = Field(None, description="GPUs for all; no limit if absent")
+    kept: dict[str, tuple[KeptModel, ...]] = Field(
+        {}, description="by deployment, where replicas keep models in memory; as it is now"
+    )
 
 
 class ScalingHistory(Value):

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from models.scaling.fleet import Fleet, Replica
 from models.scaling.loads import LoadTimes
-from models.scaling.placement import copies
+from models.scaling.placement import CROWDING, copies
 from models.scaling.popularity import Popularity
 from models.scaling.trace import Floats, Trace
 
@@ -21,7 +21,6 @@ ONGOING_S = 30.0  # over which Ray Serve averages them
 LOAD_S = 300.0  # over which the load is averaged
 RECENT_S = 90.0  # of the load that tells a trend
 LOAD_AHEAD_S = 20.0  # between looks at what is loaded where
-CROWDING = 1.3  # those that hold a model are busy together, more than all are on the whole
 SCAN = 16  # requests of the queue that a free replica looks at
 SMOOTHING = 0.2  # of the measured seconds per request
 FIRST_COMES_S = 20.0  # the first of the queue is not passed over for longer
@@ -174,7 +173,7 @@ class Simulation:
         kept = round(world.look_back_s / world.tick_s) + 1
         self._integrals: deque[tuple[float, float]] = deque([(0.0, 0.0)], maxlen=kept)
         self._lately_s = 0.0  # that a request took
-        self._popularity = Popularity()
+        self._popularity: Popularity[int] = Popularity()
         self._looked_s = 0.0
         self._latency_s = [0.0] * len(trace)
         self._target = 0

@@ -317,9 +317,9 @@ def test_who_leaves_frees_the_rows_long_before_the_last_step(backend: DiffusersB
     assert engine.tally.calls - before < 100
 
 
-def _key(backend: DiffusersBackend) -> str:
+def _key(backend: DiffusersBackend) -> tuple[str, str]:
     found = backend._found("xl")
-    return f"{found.name} {found.version}"
+    return found.name, found.version
 
 
 def test_a_deadline_that_passes_ends_the_request(backend: DiffusersBackend) -> None:

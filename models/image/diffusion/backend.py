@@ -5,18 +5,20 @@ import time
 from collections.abc import Mapping
 
 from PIL import Image
+from pydantic import BaseModel
 
 from models.core.artifacts import Provenance
 from models.core.capability import ModelCard, Run, Setup
-from models.core.errors import InvalidInput, ModelUnavailable
+from models.core.errors import CapacityExceeded, InvalidInput, ModelUnavailable
 from models.core.seeds import draw_seed
 from models.image.diffusion.adapter_shelf import SUFFIX, AdapterShelf
 from models.image.diffusion.checkpoint import Checkpoint
 from models.image.diffusion.drawing import Drawing
 from models.image.diffusion.dreambooth import DreamBooth
+from models.image.diffusion.gauges import CudaGauge, HostGauge
 from models.image.diffusion.preparation import Wish
 from models.image.diffusion.residents import Residents
-from models.image.diffusion.shelf import Found, Shelf
+from models.image.diffusion.shelf import Found, Shelf, weights_bytes
 from models.image.diffusion.stock import StockCheckpoint
 from models.image.diffusion.wording import styled
 from models.image.fine_tune import (
@@ -38,6 +40,8 @@ from models.image.schema import (
 from models.image.sources import read_mask, read_source
 
 DEFAULT_GUIDANCE = 5.0
+GROWS = 2
+"""On a processor, where files of half precision become weights of single precision."""
 
 
 class DiffusersBackend:
@@ -53,7 +57,9 @@ class DiffusersBackend:
             self._options.adapters, setup.store, self._options.adapter_slots
         )
         self._dreambooth = DreamBooth(setup, self._options)
-        self._residents: Residents[Checkpoint | StockCheckpoint] = Residents(self._options.resident)
+        self._residents: Residents[tuple[str, str], Checkpoint | StockCheckpoint] = Residents(
+            self._options.resident
+        )
 
     def cards(self) -> tuple[ModelCard, ...]:
         """Every checkpoint and every adapter of the operator's."""
@@ -98,7 +104,7 @@ class DiffusersBackend:
         seeds = [(first + number) % MAX_SEED for number in range(request.n)]
         started = time.perf_counter()
         with self._residents.using(
-            f"{found.name} {found.version}", lambda: self._load(found), run
+            (found.name, found.version), lambda: self._load(found), run
         ) as checkpoint:
             drawn = {"load": time.perf_counter() - started}
             if isinstance(checkpoint, Checkpoint):
@@ -157,6 +163,43 @@ class DiffusersBackend:
             for record in self._adapters.owned(run.owner)
         ]
         return AdaptersResult(adapters=(*installed, *own))
+
+    @property
+    def places(self) -> int:
+        """Checkpoints that are kept in memory; see `Keeper` for this and the following."""
+        return self._options.resident
+
+    def asks(self, request: BaseModel) -> str:
+        """The checkpoint of a request for pictures; "" if it cannot be used."""
+        found = self._shelf.find(request.model) if isinstance(request, ImageRequest) else None
+        return "" if found is None or found.problem is not None else found.name
+
+    def kept(self) -> tuple[str, ...]:
+        """The checkpoints in memory, or on their way there."""
+        return tuple(dict.fromkeys(name for name, _version in self._residents.kept()))
+
+    def spare(self, names: tuple[str, ...]) -> None:
+        """What should make room first."""
+        kept = self._residents.kept()
+        self._residents.spare(key for name in names for key in kept if key[0] == name)
+
+    def keep(self, name: str) -> None:
+        """Load a checkpoint ahead of requests.
+
+        Raises:
+            CapacityExceeded: No place is free, nor that of a spare one that is in no use, or there
+                is too little memory.
+            ModelUnavailable: It cannot be loaded.
+        """
+        found = self._found(name)
+        self._residents.keep((found.name, found.version), lambda: self._load_ahead(found))
+
+    def _load_ahead(self, found: Found) -> Checkpoint | StockCheckpoint:
+        on_gpu = self._device == "cuda"
+        free_bytes = (CudaGauge() if on_gpu else HostGauge()).free_bytes()
+        if weights_bytes(found) * (1 if on_gpu else GROWS) > free_bytes:
+            raise CapacityExceeded(f"too little memory is free for {found.name!r}")
+        return self._load(found)
 
     def _found(self, name: str | None) -> Found:
         found = self._shelf.find(name)

@@ -1,12 +1,13 @@
 """The checkpoints in memory: few, shared by all requests, replaced only when nobody uses them."""
 
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Hashable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Generic, Protocol, TypeVar
 
 from models.core.capability import Run
+from models.core.errors import CapacityExceeded
 
 POLL_S = 0.1
 
@@ -19,6 +20,7 @@ class Closable(Protocol):
         ...
 
 
+KeyT = TypeVar("KeyT", bound=Hashable)
 ServedT = TypeVar("ServedT", bound=Closable)
 
 
@@ -28,8 +30,8 @@ class _Place(Generic[ServedT]):
     users: int = 0
 
 
-class Residents(Generic[ServedT]):
-    """Loads what is asked for and keeps it as long as there is room.
+class Residents(Generic[KeyT, ServedT]):
+    """Loads what is asked for, or is advised, and keeps it as long as there is room.
 
     Args:
         most: Things kept at a time.
@@ -37,11 +39,13 @@ class Residents(Generic[ServedT]):
 
     def __init__(self, most: int) -> None:
         self._most = most
-        self._places: dict[str, _Place[ServedT]] = {}
+        self._places: dict[KeyT, _Place[ServedT]] = {}
+        self._spare: tuple[KeyT, ...] = ()
+        self._waiting = 0  # requests, for room
         self._changed = threading.Condition()
 
     @contextmanager
-    def using(self, key: str, load: Callable[[], ServedT], run: Run) -> Iterator[ServedT]:
+    def using(self, key: KeyT, load: Callable[[], ServedT], run: Run) -> Iterator[ServedT]:
         """Within, the thing is in memory.
 
         Args:
@@ -56,17 +60,42 @@ class Residents(Generic[ServedT]):
         try:
             yield served
         finally:
-            with self._changed:
-                place.users -= 1
-                self._changed.notify_all()
+            self._leave(place)
 
-    def loaded(self, key: str) -> ServedT | None:
+    def keep(self, key: KeyT, load: Callable[[], ServedT]) -> None:
+        """Load a thing ahead of requests, in a free place or that of a spare one in no use.
+
+        A request for it that comes meanwhile waits for this load.
+
+        Raises:
+            CapacityExceeded: There is no such place, or a request waits for it.
+        """
+        with self._changed:
+            if key in self._places:
+                return
+            if self._waiting or not self._make_room(only_spare=True):
+                raise CapacityExceeded("no place is free, and what is spare is in use")
+            place = self._places[key] = _Place(users=1)
+        self._fill(key, place, load)
+        self._leave(place)
+
+    def spare(self, keys: Iterable[KeyT]) -> None:
+        """What should make room first from now on."""
+        with self._changed:
+            self._spare = tuple(keys)
+
+    def kept(self) -> tuple[KeyT, ...]:
+        """What is in memory or being loaded, the longest unused first."""
+        with self._changed:
+            return tuple(self._places)
+
+    def loaded(self, key: KeyT) -> ServedT | None:
         """The thing, if it is in memory."""
         place = self._places.get(key)
         return None if place is None else place.served
 
     def _taken(
-        self, key: str, load: Callable[[], ServedT], run: Run
+        self, key: KeyT, load: Callable[[], ServedT], run: Run
     ) -> tuple[_Place[ServedT], ServedT]:
         with self._changed:
             while True:
@@ -79,7 +108,17 @@ class Residents(Generic[ServedT]):
                     place = self._places[key] = _Place(users=1)
                     break
                 run.check()
-                self._changed.wait(POLL_S)
+                self._wait(place is None)
+        return place, self._fill(key, place, load)
+
+    def _wait(self, for_room: bool) -> None:
+        self._waiting += for_room
+        try:
+            self._changed.wait(POLL_S)
+        finally:
+            self._waiting -= for_room
+
+    def _fill(self, key: KeyT, place: _Place[ServedT], load: Callable[[], ServedT]) -> ServedT:
         try:
             served = place.served = load()
         except BaseException:
@@ -89,14 +128,20 @@ class Residents(Generic[ServedT]):
             raise
         with self._changed:
             self._changed.notify_all()
-        return place, served
+        return served
 
-    def _make_room(self) -> bool:
+    def _leave(self, place: _Place[ServedT]) -> None:
+        with self._changed:
+            place.users -= 1
+            self._changed.notify_all()
+
+    def _make_room(self, only_spare: bool = False) -> bool:
         while len(self._places) >= self._most:
             idle = [key for key, place in self._places.items() if not place.users]
-            if not idle:
+            first = [key for key in self._spare if key in idle] or ([] if only_spare else idle)
+            if not first:
                 return False
-            served = self._places.pop(idle[0]).served
+            served = self._places.pop(first[0]).served
             if served is not None:
                 served.close()
         return True

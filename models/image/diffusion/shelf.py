@@ -14,6 +14,7 @@ from models.image.diffusion.layouts import LAYOUTS, Layout
 from models.image.options import DiffusersOptions
 
 INDEX = "model_index.json"
+WEIGHTS = "*/*.safetensors"
 
 
 @dataclass(frozen=True)
@@ -70,6 +71,12 @@ class Shelf:
         )
 
 
+def weights_bytes(found: Found) -> int:
+    """Size of the files of a checkpoint's weights; 0 while they are not on this machine."""
+    files = () if found.folder is None else found.folder.glob(WEIGHTS)
+    return sum(path.stat().st_size for path in files)
+
+
 def _cached(name: str) -> Path | None:
     """The snapshot that a download of the hub left; its library's own search takes longer."""
     kept = Path(HF_HUB_CACHE) / f"models--{name.replace('/', '--')}"
@@ -86,7 +93,7 @@ def _described(name: str, folder: Path) -> Found:
         kind = str(index["_class_name"])
     except (OSError, ValueError, KeyError, TypeError) as error:
         return Found(name, folder, problem=f"its {INDEX} cannot be read ({type(error).__name__})")
-    files = sorted(folder.glob("*/*.safetensors"))
+    files = sorted(folder.glob(WEIGHTS))
     if not files:
         return Found(
             name,
