@@ -17,7 +17,7 @@ from pydantic import BaseModel, JsonValue, SecretStr
 from ray import serve
 
 from deployments.gpu_metrics import measure_gpus
-from deployments.logs import join_serve_log
+from deployments.logs import fixed_context, join_serve_log
 from deployments.node_address import bind_to_node_address
 from deployments.node_metrics import measure_node, name_as_number
 from deployments.outstanding import Outstanding
@@ -98,6 +98,7 @@ class Replica:
         # Where one thread runs it, built in that thread: some renderers keep state per thread.
         self._capability: Capability[Any, BaseModel] = self._worker.submit(self._build).result()
         self._running = 0
+        self._context = fixed_context()
         self._others: ServePeers | None = None
         self._work = Work()
         # Libraries and weights stay: looking through them again would halt requests for nothing.
@@ -145,6 +146,15 @@ class Replica:
         run = Run(owner, request_id, left.is_set, peers=self._peers())
         return await self._work_on(request, run, left)
 
+    async def content(
+        self, request: BaseModel, owner: str, request_id: str
+    ) -> bytes | CapabilityError:
+        """Like `run`, the result as JSON: whoever only passes it on need not read it."""
+        outcome = await self.run(request, owner, request_id)
+        if isinstance(outcome, CapabilityError):
+            return outcome
+        return outcome.model_dump_json(by_alias=True).encode()
+
     async def follow(
         self, request: BaseModel, owner: str, request_id: str
     ) -> AsyncIterator[Sign | BaseModel | CapabilityError]:
@@ -179,7 +189,8 @@ class Replica:
         code = outcome.code if isinstance(outcome, CapabilityError) else "ok"
         elapsed_s = round(time.monotonic() - started, 3)
         extra = {"capability": self._spec.name, "code": code, "duration_s": elapsed_s}
-        logger.info("run finished", extra=extra)
+        named = {**self._context, "request_id": run.request_id, **extra}
+        logger.info("run finished", extra=named)
         return outcome
 
     async def _answered(
@@ -190,10 +201,10 @@ class Replica:
         work = asyncio.get_running_loop().run_in_executor(
             self._worker, context.run, self._answer, request, run, begun
         )
-        while not (await asyncio.wait({work}, timeout=HANDED_BACK_S))[0]:
-            if begun.is_set():
+        while self._others is not None:  # else there is nobody to hand it to
+            if (await asyncio.wait({work}, timeout=HANDED_BACK_S))[0] or begun.is_set():
                 break
-            if self._others is not None and self._others.asked:
+            if self._others.asked:
                 left.set()
                 return CapacityExceeded(
                     "this replica leads others in a long run; another may be free", AGAIN_S

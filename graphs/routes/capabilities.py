@@ -21,7 +21,6 @@ from graphs.problems import request_id_of
 from graphs.routes.live import wants_events, watched
 from graphs.routes.tasks import Key, accept_call, prefers_async
 from graphs.schema import Accepted, Models
-from graphs.versions import Versions
 from models.core.errors import InvalidInput
 from models.workflow.contract import Engine
 
@@ -29,7 +28,11 @@ Admit = Callable[[str], Callable[[Request], Awaitable[Principal]]]
 
 
 def capability_routes(
-    catalogue: Sequence[Entry], calls: Calls, admit: Admit, engine: Engine | None = None
+    catalogue: Sequence[Entry],
+    calls: Calls,
+    admit: Admit,
+    answers: Answers,
+    engine: Engine | None = None,
 ) -> APIRouter:
     """Every operation of the catalogue, the models of each deployment, and the tables.
 
@@ -37,7 +40,6 @@ def capability_routes(
     one if the caller says `Prefer: respond-async`.
     """
     router = APIRouter()
-    answers = Answers(Versions(calls))
     for entry in catalogue:
         if entry.method == "GET":
             _add_question(router, entry, calls, admit, answers)
