@@ -1,11 +1,14 @@
 """Ordinary calls take a short way through the gateway, and nobody can tell but by the clock."""
 
+import pickle
 from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
 
+from graphs.catalogue import CATALOGUE
+from graphs.entry import Entry
 from graphs.principals import add_key
 from tests.api.conftest import Api, InProcess
 
@@ -21,7 +24,7 @@ def short(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     content = InProcess.content
 
     async def noted(
-        self: InProcess, entry: Any, request: Any, owner: str, request_id: str
+        self: InProcess, entry: Entry, request: Any, owner: str, request_id: str
     ) -> object:
         taken.append(request_id)
         return await content(self, entry, request, owner, request_id)
@@ -113,6 +116,13 @@ async def test_who_asks_for_more_than_the_answer_takes_the_long_way(
 
     assert not short
     assert answer.status_code in {200, 415, 422}
+
+
+@pytest.mark.parametrize("entry", CATALOGUE, ids=lambda entry: entry.name)
+def test_every_request_travels_as_an_importable_value(entry: Entry) -> None:
+    asked = entry.request.model_validate(entry.example)
+
+    assert pickle.loads(pickle.dumps(asked)) == asked
 
 
 async def test_other_methods_are_told_which_there_are(api: Api) -> None:
