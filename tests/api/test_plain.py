@@ -42,8 +42,8 @@ def seen(answer: httpx.Response) -> tuple[int, list[tuple[bytes, bytes]], bytes]
     [
         b"{}",
         b' {"label": "x", "label": "twice"}\n',
-        '{"label": "caf\u00e9"}'.encode(),
-        '{"keep": "caf\u00e9 \\ud83d\\ude00"}'.encode("utf-16"),
+        '{"label": "\u4f60\u597d"}'.encode(),
+        '{"keep": "\u4f60\u597d \\ud83d\\ude00"}'.encode("utf-16"),
         b'{"sleep_s": 61}',
         b'{"sleep_s": NaN}',
         b'{"unknown": 1}',
