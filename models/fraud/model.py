@@ -59,7 +59,7 @@ from models.fraud.scoring import WEIGHTS, TransactionModel
 from models.fraud.shelf import Files, Table
 from models.fraud.turns import Turns
 
-SLICE = 250
+SLICE = 100
 """Events taken in at a time; in between, requests that wait have their turn."""
 
 NO_CASES = "the record of cases cannot be written, so no case was opened: "
