@@ -29,6 +29,7 @@ from models.fraud.cases_schema import (
 from models.fraud.casework import Casework
 from models.fraud.contest import Contest
 from models.fraud.costs import CostPolicy
+from models.fraud.fair_lock import FairLock
 from models.fraud.flow_judge import FLOW_FACTS, FlowJudge
 from models.fraud.flow_schema import BaselineRequest, BaselineResult, NetworkFlow
 from models.fraud.flow_scoring import FlowModel
@@ -57,7 +58,6 @@ from models.fraud.schema import (
 )
 from models.fraud.scoring import WEIGHTS, TransactionModel
 from models.fraud.shelf import Files, Table
-from models.fraud.turns import Turns
 
 SLICE = 100
 """Events taken in at a time; in between, requests that wait have their turn."""
@@ -137,7 +137,7 @@ class FraudModel:
     def __init__(self, setup: Setup, clock: Callable[[], float] = time.time) -> None:
         options = FraudOptions.model_validate(setup.options)
         self._clock = clock
-        self._turns = Turns()
+        self._turns = FairLock()
         self._why: dict[str, str] = {}
         registry = Registry(setup.data_dir / "champions", options.weights)
         champion = self._loaded("transactions", registry.champion)

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 
-class Turns:
+class FairLock:
     """A lock that nobody gets twice while somebody else waits.
 
     A thread that leaves a lock and asks for it again mostly gets it at once, however many wait:

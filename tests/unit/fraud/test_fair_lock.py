@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 
 from models.core.capability import Run
+from models.fraud.fair_lock import FairLock
 from models.fraud.model import FraudModel
 from models.fraud.schema import FraudRequest, Memory, Verdict
-from models.fraud.turns import Turns
 
 
 def payment(number: int) -> dict[str, Any]:
@@ -26,7 +26,7 @@ def payment(number: int) -> dict[str, Any]:
 
 
 def test_who_asked_first_is_next() -> None:
-    turns, order = Turns(), []
+    turns, order = FairLock(), []
     asked = [threading.Event() for _ in range(3)]
 
     def other(number: int) -> None:
@@ -50,7 +50,7 @@ def test_who_asked_first_is_next() -> None:
 
 
 def test_a_turn_that_fails_is_over() -> None:
-    turns = Turns()
+    turns = FairLock()
     with pytest.raises(ValueError, match="as asked"), turns.turn():
         raise ValueError("as asked")
 
