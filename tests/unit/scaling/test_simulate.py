@@ -163,6 +163,23 @@ def test_an_idle_replica_costs_until_it_has_stopped() -> None:
     assert outcome.gpu_hours == pytest.approx(1 + (20 + 36) / 3600)
 
 
+@pytest.mark.parametrize(("told_s", "heard_s"), [(0, 2), (1, 3), (1.5, 4), (2, 4)])
+def test_a_policy_hears_of_the_queue_as_late_as_it_is_told(told_s: float, heard_s: float) -> None:
+    heard = []
+
+    class Listening:
+        def __call__(self, seen: Observation) -> int:
+            if seen.queued:
+                heard.append((seen.now_s, seen.queued, seen.backlog_s))
+            return 1
+
+    # The second and the third of three requests at 1.7 s wait for the first.
+    world = World(NO_LOADS, startup_s=0, tick_s=1, told_s=told_s)
+    simulate(trace_of([1.7, 1.7, 1.7], 10), Listening(), world)
+
+    assert heard[0] == (heard_s, 2, 20)
+
+
 def test_the_policy_in_hand_grows_by_what_waits_alone() -> None:
     # Six requests at once on one replica: 1 in hand, 5 wait, for 10 s each, to be gone in 25 s.
     seen = Observation(0, 1, 1, 9.0, 9.0, 9.0, 50.0, 5.0, working=1.0, service_s=99.0, queued=5)
