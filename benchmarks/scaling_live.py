@@ -4,7 +4,8 @@
 pictures: the work of a request, Serve's delays, the intervals at which its metrics are pushed and its
 router looks for a free replica, and the promise (latency at most twice the work and 10 s); start-up is
 what this machine takes. Requests arrive on their own clock. The same trace is then simulated with the
-start-up, hand-over and stopping times that were measured in that run. What happens is told while it
+start-up, hand-over and stopping times that were measured in that run; an answer's way back is not
+simulated, and `p95_return_s` says how much a busy machine made of it. What happens is told while it
 does; the last line holds all figures. Run: `python -m benchmarks.scaling_live`.
 """
 
@@ -59,11 +60,11 @@ class Seen:
     replica_s: float
     targets: tuple[int, ...]
 
-    def figures(self, trace: Trace, name: str) -> dict[str, float]:
+    def figures(self, trace: Trace, name: str) -> dict[str, Any]:
         """What is reported of it."""
         wait_s = self.latency_s - trace.service_s
         return {
-            f"{name}_s_from_step_to_slo": round(until_served(trace, self.latency_s), 1),
+            f"{name}_s_from_step_to_slo": until_served(trace, self.latency_s),
             f"{name}_p95_wait_s": round(float(np.percentile(wait_s, 95)), 2),
             f"{name}_slo": round(1 - float(np.mean(missed(trace, self.latency_s))), 3),
             f"{name}_replica_s": round(self.replica_s),
@@ -98,7 +99,7 @@ def _tell_changes(live: Live) -> None:
     tell(f"  replicas that run, were asked for, exist: {', '.join(fleet)}")
 
 
-def compare(trace: Trace, name: str, live: Live) -> dict[str, float]:
+def compare(trace: Trace, name: str, live: Live) -> dict[str, Any]:
     """A run and its simulation, side by side."""
     seen = Seen(live.latency_s, live.replica_s, _without_repeats([s.asked for s in live.fleet]))
     simulated = replay(trace, name, live)
@@ -109,6 +110,7 @@ def compare(trace: Trace, name: str, live: Live) -> dict[str, float]:
         f"{name}_startup_s": round(_mean(live.startups_s), 2),
         f"{name}_stop_s": round(_mean(live.stops_s), 2),
         f"{name}_handover_s": round(live.handover_s, 3),
+        f"{name}_p95_return_s": round(float(np.percentile(live.return_s, 95)), 3),
         f"{prefix}live_p95_wait_over_simulated": round(waits[0] / waits[1], 3),
         f"{prefix}live_replica_seconds_over_simulated": round(
             seen.replica_s / simulated.replica_s, 3
@@ -128,6 +130,7 @@ def replay(trace: Trace, name: str, live: Live) -> Seen:
     world = World(
         nothing,
         startup_s=_mean(live.startups_s),
+        startups_s=tuple(live.startups_s),
         max_replicas=MAX_REPLICAS,
         tick_s=autoscaling.PERIOD_S if name == "ours" else PUSH_S,
         look_back_s=SERVE["look_back_period_s"],

@@ -14,7 +14,7 @@ import httpx
 import numpy as np
 
 from benchmarks.scaling_service import Sample, serving, tell, watching
-from benchmarks.scaling_steps import SERVE, span_s
+from benchmarks.scaling_steps import MEDIAN_S, SERVE, span_s
 from models.scaling.trace import Floats, Trace
 
 NAP = "/api/v1/nap"
@@ -61,6 +61,11 @@ class Live:
     def latency_s(self) -> Floats:
         """Of each request."""
         return np.array([answer.answered_s - answer.sent_s for answer in self.answers])
+
+    @property
+    def return_s(self) -> Floats:
+        """Of each request, from the end of its work to the answer: what a busy machine adds."""
+        return np.array([answer.answered_s - answer.ended_s for answer in self.answers])
 
     @property
     def replica_s(self) -> float:
@@ -123,6 +128,7 @@ async def run_live(trace: Trace, name: str) -> Live:
     Raises:
         SystemExit: A phase took longer than it may, or a request failed; the text says which.
     """
+    tell(f"{name}: starting")
     began_s = time.monotonic()
     # A short name: Ray's socket paths below it may have at most 107 bytes.
     with (
@@ -133,6 +139,7 @@ async def run_live(trace: Trace, name: str) -> Live:
         tell(f"{name}: ready after {time.monotonic() - began_s:.0f} s")
         limits = httpx.Limits(max_connections=None)
         async with httpx.AsyncClient(base_url=url, timeout=None, limits=limits) as client:  # noqa: S113 - bounded as a whole
+            await _ask(client, time.monotonic(), MEDIAN_S)  # so that the work is measured
             await _settle(samples)
             start_s = time.monotonic()
             answers = await _ask_all(client, trace, name, start_s, samples)

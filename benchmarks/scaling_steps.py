@@ -8,7 +8,7 @@ from models.scaling.simulate import SLO_FACTOR, SLO_S
 from models.scaling.trace import Floats, Trace
 
 SCALE = 10.0
-PARTS = ((15.0, 0.6), (50.0, 4.0), (35.0, 0.6))  # seconds, requests per second
+PARTS = ((15.0, 0.2), (50.0, 4.0), (35.0, 0.2))  # seconds, requests per second
 MEDIAN_S, SPREAD = 10.0 / SCALE, 0.35  # of the work, log-normal
 MAX_REPLICAS = 8
 PUSH_S = 10.0 / SCALE  # at this interval Serve pushes its metrics
@@ -50,12 +50,15 @@ def missed(trace: Trace, latency_s: Floats) -> "np.ndarray[tuple[int], np.dtype[
     return latency_s > SLO_FACTOR * trace.service_s + SLO_S / SCALE
 
 
-def until_served(trace: Trace, latency_s: Floats) -> float:
-    """Seconds from the step up until 95 % of those who come next, for a while, are in time."""
+def until_served(trace: Trace, latency_s: Floats) -> float | None:
+    """Seconds from the step up until 95 % of those who come next, for a while, are in time.
+
+    `None` where that is never so before the step down.
+    """
     step_s, late = PARTS[0][0], missed(trace, latency_s)
     ends_s = step_s + PARTS[1][0] - WINDOW_S
     for at_s in np.arange(step_s, ends_s, 0.5):
         inside = (trace.arrival_s >= at_s) & (trace.arrival_s < at_s + WINDOW_S)
         if inside.any() and late[inside].mean() <= 1 - KEPT:
             return float(at_s - step_s)
-    return float("inf")
+    return None

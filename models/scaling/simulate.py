@@ -75,6 +75,7 @@ class World:
     Attributes:
         times: Draws of loading times.
         startup_s: From asking for a replica until it works.
+        startups_s: The same of the first that are added, one after the other, where it is known.
         host_models: Base models that a replica keeps in host memory.
         min_replicas: Never fewer.
         max_replicas: Never more.
@@ -93,6 +94,7 @@ class World:
 
     times: LoadTimes
     startup_s: float = 60.0
+    startups_s: tuple[float, ...] = ()
     host_models: int = 4
     min_replicas: int = 1
     max_replicas: int = 64
@@ -177,6 +179,7 @@ class Simulation:
         self._ongoing_s, self._working_s = 0.0, 0.0  # their integrals
         kept = round(world.look_back_s / world.tick_s) + 1
         self._integrals: deque[tuple[float, float]] = deque([(0.0, 0.0)], maxlen=kept)
+        self._startups_s = iter(world.startups_s)
         self._told = deque([(0, 0.0)] * math.ceil(world.told_s / world.tick_s))
         self._lately_s = 0.0  # that a request took
         self._popularity = Popularity()
@@ -341,8 +344,9 @@ class Simulation:
         if target == self._target:
             return
         self._changes += 1
-        startup_s = 0.0 if self._world.warm and now_s == 0 else self._world.startup_s
         for _ in range(target - self._target):
+            warm = self._world.warm and now_s == 0
+            startup_s = 0.0 if warm else next(self._startups_s, self._world.startup_s)
             replica = self._fleet.add(now_s)
             self._push(now_s + startup_s, self._ready, replica, 0)
         if target < self._target:

@@ -152,6 +152,13 @@ def test_a_waiting_request_loses_the_hand_over_and_a_warm_fleet_no_start() -> No
     assert outcome.latency_s.tolist() == [10, 21.5, 10]
 
 
+def test_the_first_replicas_that_are_added_start_as_they_are_said_to() -> None:
+    world = World(NO_LOADS, startup_s=60, startups_s=(5, 20), warm=False)
+    outcome = simulate(trace_of([0, 0, 0], 100), Fixed(3), world)
+
+    assert outcome.latency_s.tolist() == [105, 120, 160]
+
+
 def test_an_idle_replica_costs_until_it_has_stopped() -> None:
     class Once:
         def __call__(self, seen: object) -> int:
