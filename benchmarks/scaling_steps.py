@@ -8,7 +8,7 @@ from models.scaling.simulate import SLO_FACTOR, SLO_S
 from models.scaling.trace import Floats, Trace
 
 SCALE = 10.0
-PARTS = ((15.0, 0.2), (50.0, 4.0), (35.0, 0.2))  # seconds, requests per second
+PARTS = ((15.0, 0.1), (50.0, 4.0), (35.0, 0.0))  # seconds, requests per second
 MEDIAN_S, SPREAD = 10.0 / SCALE, 0.35  # of the work, log-normal
 MAX_REPLICAS = 8
 PUSH_S = 10.0 / SCALE  # at this interval Serve pushes its metrics
@@ -29,13 +29,13 @@ def span_s() -> float:
 
 
 def draw(rng: np.random.Generator) -> Trace:
-    """Poisson arrivals at the rates of `PARTS`."""
+    """Poisson arrivals at the rates of `PARTS`, and one at the end: a simulation ends with the last."""
     arrivals, start_s = [], 0.0
     for seconds, rate in PARTS:
         count = rng.poisson(rate * seconds)
         arrivals.append(start_s + np.sort(rng.uniform(0, seconds, count)))
         start_s += seconds
-    arrival_s = np.concatenate(arrivals)
+    arrival_s = np.concatenate([*arrivals, [start_s]])
     count = len(arrival_s)
     return Trace(
         arrival_s,

@@ -8,6 +8,7 @@ from typing import Any
 PRICE_LABEL = "usd-per-hour"
 MACHINE = {"aws": "InstanceType", "gcp": "machineType"}
 RESOURCES = ("CPU", "GPU")
+PASSWORD = '${RAY_REDIS_PASSWORD:+--redis-password="$RAY_REDIS_PASSWORD"}'  # noqa: S105 - no secret
 CONFIG = "--autoscaling-config=~/ray_bootstrap_config.yaml"
 Document = Mapping[str, Any]
 
@@ -59,6 +60,8 @@ def _joining(document: Document) -> Iterator[str]:
     head = _start(document, "head_start_ray_commands")
     if head and "--autoscaling-config" not in head:
         yield f"head_start_ray_commands: add {CONFIG}, or no worker ever joins"
+    if re.search(r"RAY_REDIS_PASSWORD=|redis\.env", head) and "--redis-password" not in head:
+        yield f"head_start_ray_commands: `ray start` reads no RAY_REDIS_PASSWORD; add {PASSWORD}"
     port = re.search(r"--port[= ](\d+)", head)
     joined = re.search(r"\$RAY_HEAD_IP:(\d+)", _start(document, "worker_start_ray_commands"))
     if port and joined and port[1] != joined[1]:

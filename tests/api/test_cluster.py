@@ -81,6 +81,7 @@ def start(which: str, old: str, new: str = "") -> Any:
         (put("provider", "security_group", "IpPermissions", value=[STATS]), "ports 8404 to 8404"),
         (start("head", "~/redis.env", "~/other.env"), "set RAY_REDIS_ADDRESS"),
         (start("head", "--autoscaling-config=~/ray_bootstrap_config.yaml"), "no worker ever joins"),
+        (start("head", "--redis-password", "--other"), "`ray start` reads no RAY_REDIS_PASSWORD"),
         (start("head", "--port=6379", "--port=6380"), "use --address=$RAY_HEAD_IP:6380"),
         (put("max_workers", value=0), "no worker ever starts; raise it"),
         (put(*SPOT, "labels", value={"usd-per-hour": "0.4 USD"}), "write the bare number"),

@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import httpx
 import yaml
@@ -24,7 +24,7 @@ from tests.serve.conftest import ROOT, probe_config
 APART = ("--pid", "--fork", "--mount-proc", "--net", "--mount", "--ipc", "--kill-child")
 WORKER_IP, HEAD_IP, REDIS_PORT, PASSWORD = "192.0.2.11", "192.0.2.10", 6380, "drill"
 URL = "http://127.0.0.1:8000"
-AWAY_S = float(os.environ.get("ORRERY_HEAD_AWAY_S", "15"))
+AWAY_S = 70.0  # more than the minute that Ray's workers wait unless told otherwise
 LIMIT_S = 240.0
 
 
@@ -101,11 +101,19 @@ class Head:
         return done.stdout + done.stderr
 
 
+class Answer(NamedTuple):
+    """One request: when it was sent, how long it took, and the process that answered, if any."""
+
+    sent_s: float
+    seconds: float
+    pid: int | None
+
+
 @dataclass
 class Caller:
     """Asks the worker's own proxy four times a second."""
 
-    answers: list[tuple[float, int | None]] = field(default_factory=list)
+    answers: list[Answer] = field(default_factory=list)
     _ended: threading.Event = field(default_factory=threading.Event)
 
     @contextmanager
@@ -126,20 +134,37 @@ class Caller:
                 pid = answer.json()["pid"] if answer.is_success else None
             except httpx.HTTPError:
                 pid = None
-            self.answers.append((began, pid))
+            self.answers.append(Answer(began, time.monotonic() - began, pid))
 
-    def between(self, start_s: float, end_s: float) -> list[int | None]:
-        return [pid for began, pid in self.answers if start_s <= began < end_s]
+    def between(self, start_s: float, end_s: float) -> list[Answer]:
+        return [answer for answer in self.answers if start_s <= answer.sent_s < end_s]
+
+
+def figures(answers: list[Answer], when: str) -> dict[str, float]:
+    """How many were answered, and how soon."""
+    seconds = sorted(answer.seconds for answer in answers)
+    return {
+        f"answered_{when}": sum(answer.pid is not None for answer in answers),
+        f"failed_{when}": sum(answer.pid is None for answer in answers),
+        f"median_s_{when}": round(seconds[len(seconds) // 2], 2),
+        f"slowest_s_{when}": round(seconds[-1], 2),
+    }
+
+
+def replicas(answers: list[Answer]) -> set[int]:
+    return {answer.pid for answer in answers if answer.pid is not None}
 
 
 def configuration(folder: Path) -> Path:
     """The probe alone, reached on each machine, with what it keeps where both machines see it."""
-    path = probe_config(folder)
+    bounds = {"min_replicas": 1, "max_replicas": 1}  # so that the policy decides at all
+    path = probe_config(folder, max_ongoing_requests=4, autoscaling_config=bounds)
     document: dict[str, Any] = yaml.safe_load(path.read_text())
     document["proxy_location"] = "EveryNode"
     application = document["applications"][0]
     application["runtime_env"] = {"working_dir": "local:///home/ubuntu/app"}
     application["args"] |= {"accelerator": "cpu", "data_dir": str(folder / "data")}
+    application["args"]["resources"]["probe"]["threads"] = 4  # a long task leaves room for others
     path.write_text(yaml.safe_dump(document))
     return path
 
@@ -194,6 +219,7 @@ def main(folder: Path) -> None:
             )
         (folder / "deploy.log").write_text(head.run("deploy", str(configuration(folder))))
         wait("ready", lambda: get("/ready"))
+        wait("a decision", lambda: get("/scaling-decision"))
         print(json.dumps(lose_and_return(head)))  # noqa: T201 - read by the test
     finally:
         redis.kill()
@@ -204,32 +230,34 @@ def lose_and_return(head: Head) -> dict[str, Any]:
     caller = Caller()
     with caller.calling():
         wait("answers", lambda: len(caller.answers) > 8)
-        earlier = accept(AWAY_S + 10)
+        earlier = accept(60)
         time.sleep(1)
-        before = set(caller.between(0, time.monotonic()))
         lost_s = time.monotonic()
         head.lose()
         time.sleep(AWAY_S / 2)
         meanwhile = accept(1)
+        told = {path: bool(get(path)) for path in ("/health", "/ready", "/scaling-decision")}
         time.sleep(AWAY_S / 2)
         start_s = head.start()
         back_s = time.monotonic()
         running_s = wait("RUNNING", lambda: "status: RUNNING" in head.run("status"))
         wait("the earlier task", lambda: get(earlier).get("state") == "completed")
         wait("the other task", lambda: get(meanwhile).get("state") == "completed")
+        wait("a decision", lambda: get("/scaling-decision"))
         later = accept(0)
         wait("a later task", lambda: get(later).get("state") == "completed")
         end_s = time.monotonic()
+    before = caller.between(0, lost_s)
     away, after = caller.between(lost_s, back_s), caller.between(back_s, end_s)
     return {
         "away_s": round(back_s - lost_s, 1),
         "start_s": round(start_s, 1),
         "running_s": round(running_s, 1),
-        "answered_away": sum(pid is not None for pid in away),
-        "failed_away": sum(pid is None for pid in away),
-        "answered_after": sum(pid is not None for pid in after),
-        "failed_after": sum(pid is None for pid in after),
-        "same_replicas": before == {pid for pid in (*away, *after) if pid is not None},
+        **figures(before, "before"),
+        **figures(away, "away"),
+        **figures(after, "after"),
+        "told_away": told,
+        "same_replicas": replicas(before) == replicas(away + after),
         "attempts": [get(task)["tasks"][0]["attempts"] for task in (earlier, meanwhile)],
     }
 
