@@ -8,7 +8,7 @@ from models.scaling.simulate import SLO_FACTOR, SLO_S
 from models.scaling.trace import Floats, Trace
 
 SCALE = 10.0
-PARTS = ((15.0, 0.1), (50.0, 4.0), (35.0, 0.0))  # seconds, requests per second
+PARTS = ((10.0, 0.1), (50.0, 4.0), (30.0, 0.0))  # seconds, requests per second
 MEDIAN_S, SPREAD = 10.0 / SCALE, 0.35  # of the work, log-normal
 MAX_REPLICAS = 8
 PUSH_S = 10.0 / SCALE  # at this interval Serve pushes its metrics
