@@ -1,6 +1,7 @@
 """A discrete-event simulator: a trace, a policy, and what it costs and achieves."""
 
 import heapq
+import math
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -74,6 +75,7 @@ class World:
     Attributes:
         times: Draws of loading times.
         startup_s: From asking for a replica until it works.
+        startups_s: The same of the first that are added, one after the other, where it is known.
         host_models: Base models that a replica keeps in host memory.
         min_replicas: Never fewer.
         max_replicas: Never more.
@@ -86,10 +88,13 @@ class World:
         warm: The first replicas are ready at the start.
         patience_s: A request waits so long for a busy replica that has its base model, before a
             free one loads it.
+        told_s: So old is what a policy is told of the queue: who sent the requests tells it, from
+            time to time.
     """
 
     times: LoadTimes
     startup_s: float = 60.0
+    startups_s: tuple[float, ...] = ()
     host_models: int = 4
     min_replicas: int = 1
     max_replicas: int = 64
@@ -100,6 +105,7 @@ class World:
     stop_s: float = 0.0
     warm: bool = False
     patience_s: float = 0.0
+    told_s: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -173,6 +179,8 @@ class Simulation:
         self._ongoing_s, self._working_s = 0.0, 0.0  # their integrals
         kept = round(world.look_back_s / world.tick_s) + 1
         self._integrals: deque[tuple[float, float]] = deque([(0.0, 0.0)], maxlen=kept)
+        self._startups_s = iter(world.startups_s)
+        self._told = deque([(0, 0.0)] * math.ceil(world.told_s / world.tick_s))
         self._lately_s = 0.0  # that a request took
         self._popularity = Popularity()
         self._looked_s = 0.0
@@ -302,9 +310,22 @@ class Simulation:
         if self._world.loads_ahead and now_s - self._looked_s >= LOAD_AHEAD_S:
             self._load_ahead(now_s, seen)
 
+    def _look_at_queue(self, *_: object) -> None:
+        self._told.append((len(self._queue), max(self._backlog_s, 0.0)))
+
+    def _told_of_queue(self, now_s: float) -> tuple[int, float]:
+        """Requests in the queue and their work, as they were `told_s` ago."""
+        ahead_s = len(self._told) * self._world.tick_s - self._world.told_s
+        if ahead_s > 0:
+            self._push(now_s + ahead_s, self._look_at_queue, None, 0)
+        else:
+            self._look_at_queue()
+        return self._told.popleft()
+
     def _observe(self, now_s: float) -> Observation:
         tick_s, (first, last) = self._world.tick_s, (self._integrals[0], self._integrals[-1])
         span_s = max(tick_s * (len(self._integrals) - 1), tick_s)
+        queued, backlog_s = self._told_of_queue(now_s)
         return Observation(
             now_s=now_s,
             replicas=self._target,
@@ -312,19 +333,20 @@ class Simulation:
             ongoing=(last[0] - first[0]) / span_s,
             load=sum(self._recent) / (tick_s * len(self._recent)),
             recent=_mean_of_last(self._recent, round(RECENT_S / tick_s)) / tick_s,
-            backlog_s=max(self._backlog_s, 0.0),
+            backlog_s=backlog_s,
             cold_start_s=self._world.startup_s,
             working=(last[1] - first[1]) / span_s,
             service_s=self._lately_s,
-            queued=len(self._queue),
+            queued=queued,
         )
 
     def _scale(self, now_s: float, target: int) -> None:
         if target == self._target:
             return
         self._changes += 1
-        startup_s = 0.0 if self._world.warm and now_s == 0 else self._world.startup_s
         for _ in range(target - self._target):
+            warm = self._world.warm and now_s == 0
+            startup_s = 0.0 if warm else next(self._startups_s, self._world.startup_s)
             replica = self._fleet.add(now_s)
             self._push(now_s + startup_s, self._ready, replica, 0)
         if target < self._target:
