@@ -26,7 +26,11 @@ from graphs.settings import Settings
 REPOSITORY = Path(__file__).resolve().parents[2]
 LOOPBACK = {"127.0.0.1", "localhost", "::1"}
 START_LIMIT_S = 600.0
-GRACE_S = 6.0
+# Requests that end within it are answered. Serve stops one layer of deployments after the other, two
+# seconds each at least; what it has not stopped by then needs no farewell: accepted tasks, records
+# and finished parts of films are durable at any moment, and the next start goes on with them.
+GRACE_S = 2.4
+LAST_BREATH_S = 2.0
 POLL_S = 0.25
 LOG_TAIL_LINES = 30
 LOGS_KEPT_S = 7 * 24 * 3600.0
@@ -189,7 +193,9 @@ class Service:
         for member in family:
             with contextlib.suppress(psutil.NoSuchProcess):
                 member.kill()
-        psutil.wait_procs(family, timeout=2)
+        deadline = time.monotonic() + LAST_BREATH_S
+        while not all(map(_has_ended, family)) and time.monotonic() < deadline:
+            time.sleep(0.01)
         say(f"Stopped after {time.monotonic() - started:.1f} s.")
 
 
@@ -220,6 +226,14 @@ def _family(pid: int) -> list[psutil.Process]:
         return psutil.Process(pid).children(recursive=True)
     except psutil.NoSuchProcess:
         return []
+
+
+def _has_ended(process: psutil.Process) -> bool:
+    """Whether it runs no more; who should bury it may not, such as a container's first process."""
+    try:
+        return process.status() == psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return True
 
 
 def _log_folder(config: dict[str, dict[str, object]]) -> Path:

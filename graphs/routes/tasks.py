@@ -20,7 +20,7 @@ from graphs.schema import Accepted, Plan, PlannedTask, WebhookSecret
 from graphs.steps import CapabilitySteps, uses_of
 from models.core.errors import UnknownAsset
 from models.workflow import contract
-from models.workflow.contract import Engine, Event, Page, RunStatus, State
+from models.workflow.contract import Engine, Event, Page, RunStatus, State, Usage
 from models.workflow.plan import known_size, needs_of, waves
 from models.workflow.spec import Spec, Task
 from models.workflow.validation import InvalidGraph, check
@@ -89,6 +89,11 @@ def task_routes(engine: Engine, steps: CapabilitySteps, admit: Admit) -> APIRout
         """Tasks of the caller, newest first."""
         query = contract.Query(caller.owner, frozenset(state or ()), limit=limit, cursor=cursor)
         return await engine.find(query)
+
+    @router.get("/api/v1/usage")
+    async def usage(caller: Caller) -> Usage:
+        """What the caller has under way, and may have."""
+        return await engine.usage(caller.owner)
 
     @router.get(TASKS + "/{task_id}")
     async def task(task_id: str, caller: Caller) -> RunStatus:

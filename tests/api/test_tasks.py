@@ -213,6 +213,31 @@ async def test_what_takes_long_is_a_task_unasked(tasks: Api) -> None:
     assert task["outputs"]["result"]["asset"]["filename"] == "probe.txt"
 
 
+async def test_each_owner_has_a_limit_and_sees_it(tasks: Api, tmp_path: Path) -> None:
+    keys = tmp_path / "keys.json"
+    headers = {
+        owner: {"X-API-Key": add_key(keys, owner, owner, frozenset({"*"}))} for owner in "ab"
+    }
+    busy = tasks.engine._busy  # type: ignore[union-attr]  # this one is ours
+    busy._options = replace(busy._options, max_runs_per_owner=2)
+    slow = {"name": "slow", "tasks": [probe("a", **{"with": {"sleep_s": 60}})]}
+    async with tasks.client(keys) as client:
+        begun = [await client.post(ORCHESTRATE, json=slow, headers=headers["a"]) for _ in "12"]
+        refused = await client.post(ORCHESTRATE, json=slow, headers=headers["a"])
+        own = (await client.get("/api/v1/usage", headers=headers["a"])).json()
+        other = (await client.get("/api/v1/usage", headers=headers["b"])).json()
+        free = await client.post(ORCHESTRATE, json=SPEC, headers=headers["b"])
+        for one in begun:
+            await client.delete(one.json()["url"], headers=headers["a"])
+
+    assert_problem(refused, 429, "capacity-exceeded")
+    assert refused.headers["retry-after"] == "5"
+    assert "2 of your tasks" in refused.json()["detail"]
+    assert (own["owner"], own["tasks"], own["max_tasks"]) == ("a", 2, 2)
+    assert (other["owner"], other["tasks"]) == ("b", 0)
+    assert free.status_code == 202
+
+
 async def test_a_key_must_cover_what_the_graph_uses(tasks: Api, tmp_path: Path) -> None:
     keys = tmp_path / "keys.json"
     narrow = add_key(keys, "a", "acme", frozenset({"workflow"}))

@@ -230,12 +230,28 @@ async def test_too_many_runs_are_refused_for_now(engine: Started) -> None:
     assert refused.value.retry_after_s == 5.0
 
 
+async def test_an_owner_with_too_many_runs_is_refused_and_another_is_not(engine: Started) -> None:
+    engine.engine._busy._options = replace(engine.engine._options, max_runs_per_owner=3)
+    _, _, engine.steps.work["a"] = forever()
+    burst = [engine.submit(f"r{number}", SPEC) for number in range(5)]
+    taken = await asyncio.gather(*burst, return_exceptions=True)
+    refused = [one for one in taken if isinstance(one, CapacityExceeded)]
+
+    assert len(refused) == 2
+    assert "3 of your tasks are queued or running, and at most 3 may be" in refused[0].detail
+    assert refused[0].retry_after_s == 5.0
+    assert not await engine.submit("r0", SPEC)  # the same one again is no further one
+    assert await engine.submit("other", SPEC, owner="eve")
+    assert (await engine.engine.usage(OWNER)).tasks == 3
+    assert (await engine.engine.usage("eve")).tasks == 1
+
+
 async def test_a_full_disk_refuses_what_is_new_and_ends_what_was_accepted(engine: Started) -> None:
     if engine.engine._database.is_postgres:
         pytest.skip("its disk is not ours to watch")
     engine.steps.work["a"] = failing(StorageFull("no room for the picture"))
     await engine.submit("r", SPEC)
-    engine.engine._options = replace(engine.engine._options, min_free_bytes=2**60)
+    engine.engine._busy._options = replace(engine.engine._options, min_free_bytes=2**60)
 
     with pytest.raises(StorageFull) as refused:
         await engine.submit("more", SPEC)
