@@ -88,7 +88,7 @@ class Occupancy:
         if len(owners) >= self._options.max_active_runs:
             detail = f"{len(owners)} workflows are under way; come back in {COME_BACK_S:.0f} s"
             raise CapacityExceeded(detail, COME_BACK_S)
-        own = 0 if most is None else self.of(owner)
+        own = sum(one == owner for one in owners.values())
         if most is not None and own >= most:
             raise CapacityExceeded(
                 f"{own} of your tasks are queued or running, and at most {most} may be: come back "

@@ -112,6 +112,10 @@ async def test_every_fault_is_told_with_its_pointer(http: httpx.AsyncClient) -> 
     body = assert_problem(answer, 422, "invalid-input")
     pointers = [error["pointer"] for error in body["errors"]]  # type: ignore[attr-defined]
     assert pointers == ["/tasks/0/with/sleep_s", "/tasks/1/uses", "/tasks/2/with/sleep_s"]
+    told = str(body["detail"])
+    assert told.startswith("task 'a', sleep_s: Input should be less than or equal to 60; ")
+    assert "task 'b', uses: no such service" in told
+    assert "/tasks/" not in told
 
 
 async def test_a_malformed_graph_points_into_the_body(http: httpx.AsyncClient) -> None:
