@@ -8,7 +8,6 @@ import pkgutil
 import threading
 import time
 from collections.abc import AsyncIterator, Mapping
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -23,6 +22,7 @@ from deployments.node_metrics import measure_node, name_as_number
 from deployments.outstanding import Outstanding
 from deployments.peers import ServePeers, peers_in
 from deployments.signs import Sign, Signs
+from deployments.turns import Turns
 from deployments.work import Work, kind_of, kinds_as_numbers
 from models.core.capability import ALONE, Capability, ModelCard, Peers, Run, Setup
 from models.core.device import cap_memory, choose_device
@@ -94,9 +94,9 @@ class Replica:
         self._device = choose_device(spec.num_gpus)
         if self._device != "cpu":
             cap_memory(spec.num_gpus)
-        self._worker = ThreadPoolExecutor(spec.threads, thread_name_prefix=spec.name)
+        self._turns = Turns(spec.threads, spec.name)
         # Where one thread runs it, built in that thread: some renderers keep state per thread.
-        self._capability: Capability[Any, BaseModel] = self._worker.submit(self._build).result()
+        self._capability: Capability[Any, BaseModel] = self._turns.submit("", self._build).result()
         self._running = 0
         self._context = fixed_context()
         self._others: ServePeers | None = None
@@ -198,9 +198,11 @@ class Replica:
     ) -> BaseModel | CapabilityError:
         begun = threading.Event()
         context = contextvars.copy_context()  # the request's id, for the log
-        work = asyncio.get_running_loop().run_in_executor(
-            self._worker, context.run, self._answer, request, run, begun
-        )
+
+        def answer() -> BaseModel | CapabilityError:
+            return context.run(self._answer, request, run, begun)
+
+        work = asyncio.wrap_future(self._turns.submit(run.owner, answer))
         while self._others is not None:  # else there is nobody to hand it to
             if (await asyncio.wait({work}, timeout=HANDED_BACK_S))[0] or begun.is_set():
                 break

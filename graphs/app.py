@@ -102,6 +102,9 @@ def _bind_orchestrator(
             settings.runs,
             min_free_bytes=settings.min_free_bytes + RUNS_BYTES,
             retention_s=settings.retention_days * DAY_S,
+            # Without keys there is one owner, whom nobody waits for.
+            max_runs_per_owner=settings.max_tasks_per_owner if settings.keys_file else None,
+            max_steps_per_owner=settings.max_calls_per_owner if settings.keys_file else None,
         ),
         store=settings.store,
         min_free_bytes=settings.min_free_bytes,

@@ -82,9 +82,10 @@ def build_api(
     # Before all others: they are tried in turn.
     for entry in catalogue:
         api.router.routes[:0] = plain_routes(entry, calls, admit, answers)
-    api.include_router(capability_routes(catalogue, calls, admit, answers, engine))
+    steps = CapabilitySteps(catalogue, calls)
+    tasks = None if engine is None else (engine, steps)
+    api.include_router(capability_routes(catalogue, calls, admit, answers, tasks))
     if engine is not None:
-        steps = CapabilitySteps(catalogue, calls)
         api.include_router(task_routes(engine, steps, admit))
         api.include_router(ready_made_routes(READY_MADE, engine, steps, admit))
         for entry in catalogue:
@@ -92,7 +93,7 @@ def build_api(
                 public = not doorkeeper.has_keys
                 api.include_router(video_routes(engine, store, admit, public=public))
                 api.include_router(
-                    openai_videos.openai_videos(entry, engine, store, admit, public=public)
+                    openai_videos.openai_videos(entry, engine, steps, store, admit, public=public)
                 )
     api.include_router(openai_images.openai_image_routes(catalogue, calls, store, admit))
     api.include_router(asset_routes(store, doorkeeper, admit))

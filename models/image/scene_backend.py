@@ -80,6 +80,7 @@ class SceneBackend:
             ModelCard(
                 name=MODEL,
                 version=self._diffusion.version,
+                kind=self.name,
                 weights_sha256=self._diffusion.weights_sha256,
                 device=self._renderer.variant,
                 reason=" ".join(self._renderer.degraded) or None,
