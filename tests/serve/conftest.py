@@ -1,6 +1,9 @@
 """The service as a user starts it: `orrery serve` in a process of its own, real Ray, real HTTP."""
 
+import contextlib
+import json
 import os
+import random
 import shutil
 import signal
 import socket
@@ -9,7 +12,7 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -20,13 +23,18 @@ import pytest
 import yaml
 
 ROOT = Path(__file__).resolve().parents[2]
-START_LIMIT_S = 240.0
+START_LIMIT_S, RECOVERY_LIMIT_S = 240.0, 60.0
+# Between those that Ray's workers listen on and those that the system gives away unasked, so that
+# a port which is free now is free when the service binds it.
+PORTS = range(20_000, 30_000)
 
 
 def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+    for port in random.SystemRandom().sample(PORTS, 100):
+        with socket.socket() as probe:
+            if probe.connect_ex(("127.0.0.1", port)) != 0:
+                return port
+    raise AssertionError("no free port")
 
 
 @dataclass
@@ -77,6 +85,17 @@ class Service:
             assert time.monotonic() < end, "".join(self.printed)
             time.sleep(0.1)
         return self
+
+    def recovers(self) -> bool:
+        """Whether all of it answers, at once or after what was done to it."""
+        assert self.process is not None
+        end = time.monotonic() + RECOVERY_LIMIT_S
+        while self.process.poll() is None and time.monotonic() < end:
+            with contextlib.suppress(httpx.HTTPError), self.client() as client:
+                if client.get("/ready").status_code == 200:
+                    return True
+            time.sleep(0.2)
+        return False
 
     def stop(self, number: int = signal.SIGTERM) -> float:
         """Signal it; seconds until it was gone."""
@@ -129,22 +148,74 @@ def scratch() -> Iterator[Path]:
     shutil.rmtree(folder, ignore_errors=True)
 
 
+class Shared:
+    """One service for all files in a row that ask for the same: a start takes half a minute.
+
+    Where a file leaves it broken, the next one gets another.
+    """
+
+    def __init__(self) -> None:
+        self._name = ""
+        self._service: Service | None = None
+
+    def named(self, name: str, make: Callable[[], Service]) -> Service:
+        """The service of this name, ready; any other has ended."""
+        if self._service is None or self._name != name or not self._service.recovers():
+            self.end()
+            self._name, self._service = name, make().start()
+            self._service.wait_until_ready()
+        return self._service
+
+    def end(self) -> None:
+        service, self._service = self._service, None
+        if service is not None:
+            service.stop()
+
+
+SHARED = pytest.StashKey[Shared]()
+
+
+@pytest.fixture(scope="session")
+def shared(request: pytest.FixtureRequest, scratch: Path) -> Iterator[Shared]:
+    """The same for every folder that has this fixture; it ends before its files are removed."""
+    found = request.config.stash.setdefault(SHARED, Shared())
+    yield found
+    found.end()
+
+
 @pytest.fixture(scope="module")
-def service(scratch: Path) -> Iterator[Service]:
+def service(shared: Shared, scratch: Path) -> Service:
     """The service with the probe, one at a time and two in the queue."""
-    data_dir = scratch / "probe"
-    started = Service(probe_config(scratch), free_port(), data_dir).start()
-    try:
-        yield started.wait_until_ready()
-    finally:
-        started.stop()
+    return shared.named(
+        "probe", lambda: Service(probe_config(scratch), free_port(), scratch / "probe")
+    )
 
 
 @pytest.fixture(scope="module")
-def orrery(scratch: Path) -> Iterator[Service]:
-    """The service as checked in."""
-    started = Service(ROOT / "serve_config.yaml", free_port(), scratch / "real").start()
-    try:
-        yield started.wait_until_ready()
-    finally:
-        started.stop()
+def orrery(shared: Shared, scratch: Path) -> Service:
+    """The service as checked in, with a diffusion model of few weights."""
+
+    def make() -> Service:
+        from benchmarks import tiny_checkpoint  # noqa: PLC0415 - loads diffusers
+
+        shelf = scratch / "checkpoints"
+        tiny_checkpoint.sdxl(shelf / "tiny")
+        options = {"image": {"diffusers": {"checkpoints": str(shelf), "hub": []}}}
+        environment = {"ORRERY_OPTIONS": json.dumps(options)}
+        return Service(ROOT / "serve_config.yaml", free_port(), scratch / "real", environment)
+
+    return shared.named("orrery", make)
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Tests of services of their own come first, then those that share one, one after the other."""
+    order = ("service", "orrery")
+
+    def place(item: pytest.Item) -> int:
+        if item.get_closest_marker("serve") is None:
+            return 0
+        asked = getattr(item, "fixturenames", ())
+        return max((order.index(name) + 1 for name in order if name in asked), default=0)
+
+    items.sort(key=place)

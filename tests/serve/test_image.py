@@ -9,35 +9,17 @@ import signal
 import socket
 import threading
 import time
-from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
 from PIL import Image
 
-from benchmarks import tiny_checkpoint
-from tests.serve.conftest import ROOT, Service, free_port
+from tests.serve.conftest import Service
 
 pytestmark = [pytest.mark.serve, pytest.mark.timeout(300)]
 ROUTE = "/api/v1/generate/image"
 SMALL = {"size": "96x64", "quality": "draft"}
-
-
-@pytest.fixture(scope="module")
-def orrery(scratch: Path) -> Iterator[Service]:
-    """The service as checked in, with a diffusion model of few weights."""
-    shelf = scratch / "checkpoints"
-    tiny_checkpoint.sdxl(shelf / "tiny")
-    options = {"image": {"diffusers": {"checkpoints": str(shelf), "hub": []}}}
-    environment = {"ORRERY_OPTIONS": json.dumps(options)}
-    config, data_dir = ROOT / "serve_config.yaml", scratch / "pictures"
-    started = Service(config, free_port(), data_dir, environment).start()
-    try:
-        yield started.wait_until_ready()
-    finally:
-        started.stop()
 
 
 def test_a_prompt_becomes_a_picture(orrery: Service) -> None:
