@@ -107,7 +107,7 @@ def keyed(scratch: Path) -> Iterator[tuple[Service, str]]:
     try:
         yield service.wait_until_ready(), key
     finally:
-        service.stop()
+        service.end()
 
 
 def test_with_keys_the_service_starts_and_asks_for_them(keyed: tuple[Service, str]) -> None:

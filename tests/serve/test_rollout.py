@@ -84,7 +84,7 @@ def test_a_rolling_change_and_its_way_back_lose_no_request(scratch: Path) -> Non
             limits.append(limit(service))
             none = orrery(service, port, "rollback")
     finally:
-        service.stop()
+        service.end()
 
     assert forth[0] == 0, forth[1]
     assert failed[0] == 1, failed[1]
