@@ -161,23 +161,47 @@ def scratch() -> Iterator[Path]:
     shutil.rmtree(folder, ignore_errors=True)
 
 
+def probing(scratch: Path) -> Service:
+    """The service with the probe, one at a time and two in the queue."""
+    return Service(probe_config(scratch), free_port(), scratch / "probe")
+
+
+def whole(scratch: Path) -> Service:
+    """The service as checked in, with a diffusion model of few weights."""
+    from benchmarks import tiny_checkpoint  # noqa: PLC0415 - loads diffusers
+
+    shelf = scratch / "checkpoints"
+    tiny_checkpoint.sdxl(shelf / "tiny")
+    options = {"image": {"diffusers": {"checkpoints": str(shelf), "hub": []}}}
+    environment = {"ORRERY_OPTIONS": json.dumps(options)}
+    return Service(ROOT / "serve_config.yaml", free_port(), scratch / "whole", environment)
+
+
 class Shared:
-    """One service for all files in a row that ask for the same: a start takes half a minute.
+    """One service for all tests in a row that ask for the same: a start takes half a minute.
 
     Where a file leaves it broken, the next one gets another.
     """
 
-    def __init__(self) -> None:
-        self._name = ""
+    def __init__(self, scratch: Path) -> None:
+        self._scratch = scratch
+        self._make: Callable[[Path], Service] | None = None
         self._service: Service | None = None
 
-    def named(self, name: str, make: Callable[[], Service]) -> Service:
-        """The service of this name, ready; any other has ended."""
-        if self._service is None or self._name != name or not self._service.recovers():
+    def ready(self, make: Callable[[Path], Service]) -> Service:
+        """The service that is made so; any other has ended."""
+        if self._service is None or self._make != make or not self._service.recovers():
             self.end()
-            self._name, self._service = name, make().start()
+            self._make, self._service = make, make(self._scratch).start()
             self._service.wait_until_ready()
         return self._service
+
+    @contextlib.contextmanager
+    def taken(self, make: Callable[[Path], Service]) -> Iterator[Service]:
+        """The same, for a test that ends it: nobody gets it afterwards."""
+        service, self._service = self.ready(make), None
+        yield service
+        service.end()
 
     def end(self) -> None:
         service, self._service = self._service, None
@@ -191,44 +215,44 @@ SHARED = pytest.StashKey[Shared]()
 @pytest.fixture(scope="session")
 def shared(request: pytest.FixtureRequest, scratch: Path) -> Iterator[Shared]:
     """The same for every folder that has this fixture; it ends before its files are removed."""
-    found = request.config.stash.setdefault(SHARED, Shared())
+    found = request.config.stash.setdefault(SHARED, Shared(scratch))
     yield found
     found.end()
 
 
 @pytest.fixture(scope="module")
-def service(shared: Shared, scratch: Path) -> Service:
-    """The service with the probe, one at a time and two in the queue."""
-    return shared.named(
-        "probe", lambda: Service(probe_config(scratch), free_port(), scratch / "probe")
-    )
+def service(shared: Shared) -> Service:
+    return shared.ready(probing)
+
+
+@pytest.fixture
+def doomed_service(shared: Shared) -> Iterator[Service]:
+    with shared.taken(probing) as service:
+        yield service
 
 
 @pytest.fixture(scope="module")
-def orrery(shared: Shared, scratch: Path) -> Service:
-    """The service as checked in, with a diffusion model of few weights."""
+def orrery(shared: Shared) -> Service:
+    return shared.ready(whole)
 
-    def make() -> Service:
-        from benchmarks import tiny_checkpoint  # noqa: PLC0415 - loads diffusers
 
-        shelf = scratch / "checkpoints"
-        tiny_checkpoint.sdxl(shelf / "tiny")
-        options = {"image": {"diffusers": {"checkpoints": str(shelf), "hub": []}}}
-        environment = {"ORRERY_OPTIONS": json.dumps(options)}
-        return Service(ROOT / "serve_config.yaml", free_port(), scratch / "real", environment)
+@pytest.fixture
+def doomed_orrery(shared: Shared) -> Iterator[Service]:
+    with shared.taken(whole) as service:
+        yield service
 
-    return shared.named("orrery", make)
+
+SHARING = ("service", "doomed_service", "orrery", "doomed_orrery")
 
 
 @pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Tests of services of their own come first, then those that share one, one after the other."""
-    order = ("service", "orrery")
+    """Tests with services of their own come first, then those that share one, and those that end it."""
 
     def place(item: pytest.Item) -> int:
         if item.get_closest_marker("serve") is None:
             return 0
         asked = getattr(item, "fixturenames", ())
-        return max((order.index(name) + 1 for name in order if name in asked), default=0)
+        return max((SHARING.index(name) + 1 for name in SHARING if name in asked), default=0)
 
     items.sort(key=place)

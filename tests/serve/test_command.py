@@ -39,11 +39,10 @@ def stranger(scratch: Path) -> Iterator["subprocess.Popen[str]"]:
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_a_signal_ends_all_of_it_within_ten_seconds_and_nothing_else(
-    scratch: Path, stranger: "subprocess.Popen[str]", number: int
+    doomed_service: Service, stranger: "subprocess.Popen[str]", number: int
 ) -> None:
+    service = doomed_service
     of_stranger = psutil.Process(stranger.pid).children(recursive=True)
-    service = Service(probe_config(scratch), free_port(), scratch / "command").start()
-    service.wait_until_ready()
     own = service.descendants()
     seconds = service.stop(number)
     _, alive = psutil.wait_procs(own, timeout=3)
@@ -56,11 +55,9 @@ def test_a_signal_ends_all_of_it_within_ten_seconds_and_nothing_else(
     assert all(process.is_running() for process in of_stranger)
 
 
-def test_what_is_started_ends_with_a_killed_command(scratch: Path) -> None:
-    service = Service(probe_config(scratch), free_port(), scratch / "killed").start()
-    service.wait_until_ready()
-    own = service.descendants()
-    service.stop(signal.SIGKILL)
+def test_what_is_started_ends_with_a_killed_command(doomed_orrery: Service) -> None:
+    own = doomed_orrery.descendants()
+    doomed_orrery.stop(signal.SIGKILL)
     _, alive = psutil.wait_procs(own, timeout=30)
 
     assert alive == []
