@@ -256,3 +256,6 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         return max((SHARING.index(name) + 1 for name in SHARING if name in asked), default=0)
 
     items.sort(key=place)
+    for item in items:
+        if item.get_closest_marker("serve") and not item.get_closest_marker("timeout"):
+            item.add_marker(pytest.mark.timeout(300))  # whichever comes first waits for the start

@@ -8,10 +8,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import pytest
 import yaml
 
 from tests.serve.conftest import ROOT, Service, free_port, probe_config
 
+pytestmark = pytest.mark.serve
 PROBE = "/api/v1/probe"
 
 
