@@ -21,7 +21,7 @@ TICK_S = 10.0  # at this interval Ray Serve pushes its metrics
 ONGOING_S = 30.0  # over which Ray Serve averages them
 LOAD_S = 300.0  # over which the load is averaged
 RECENT_S = 90.0  # of the load that tells a trend
-LOAD_AHEAD_S = 20.0  # between looks at what is loaded where
+LOAD_AHEAD_S = 10.0  # between looks at what is loaded where
 CROWDING = 1.3  # those that hold a model are busy together, more than all are on the whole
 SCAN = 16  # requests of the queue that a free replica looks at
 SMOOTHING = 0.2  # of the measured seconds per request
@@ -247,7 +247,7 @@ class Simulation:
             self._start(now_s, self._fleet.choose(self._model[index]), index, 0.0)
 
     def _start(self, now_s: float, replica: Replica, index: int, handover_s: float) -> None:
-        load_s = self._fleet.start(replica, self._model[index], self._lora[index])
+        load_s = self._fleet.start(now_s, replica, self._model[index], self._lora[index])
         self._begun_s += load_s
         self._count(now_s, 0, 1)
         took_s = load_s + self._service[index]
@@ -357,7 +357,7 @@ class Simulation:
         self._looked_s = now_s
         busy = CROWDING * seen.load / max(self._target, 1)
         wanted = copies(self._popularity.shares(now_s), self._target, self._world.host_models, busy)
-        for replica, model, load_s in self._fleet.load_ahead(wanted):
+        for replica, model, load_s in self._fleet.load_ahead(now_s, wanted):
             self._push(now_s + load_s, self._loaded, replica, model)
 
     def _outcome(self, end_s: float) -> Outcome:

@@ -70,7 +70,7 @@ def test_a_model_is_loaded_from_storage_once_then_kept() -> None:
     outcome = simulate(trace, Fixed(1), World(LOADS, startup_s=0))
 
     assert outcome.latency_s.tolist() == [30, 10, 30, 12]
-    assert outcome.swaps == {"none": 1, "host": 1, "storage": 2, "ahead": 0}
+    assert outcome.swaps == {"none": 1, "host": 1, "coming": 0, "storage": 2, "ahead": 0}
 
 
 def test_a_request_goes_where_its_model_is() -> None:
@@ -131,6 +131,13 @@ def test_what_is_popular_is_loaded_ahead_into_other_replicas() -> None:
     assert cold.latency_s.tolist() == [30, 10, 10, 30]
     assert warm.latency_s.tolist() == [30, 10, 10, 12]
     assert warm.swaps["ahead"] == 1
+
+
+def test_a_request_joins_the_load_that_is_on_its_way() -> None:
+    outcome = simulate(trace_of([0, 20], 10, [1, 1]), Fixed(2), World(LOADS, 0, loads_ahead=True))
+
+    assert outcome.latency_s.tolist() == [30, 10 + 2 + 10]  # loading ahead began at 10 s
+    assert outcome.swaps["coming"] == 1
 
 
 def test_what_drains_still_costs_and_finishes() -> None:
