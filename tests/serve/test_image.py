@@ -208,7 +208,7 @@ def test_a_fine_tune_outlives_its_replica_and_serves_the_next_request(orrery: Se
     with orrery.client() as client:
         photos = [uploaded(client, seed) for seed in range(4)]
         course = {"model": "tiny", "photos": photos, "instance": "sks", "name": "mine",
-                  "steps": 160, "rank": 4, "size_px": 64}  # fmt: skip
+                  "steps": 300, "rank": 4, "size_px": 64}  # fmt: skip
         accepted = client.post("/api/v1/image/fine-tunes", json=course)
         url = accepted.headers["location"]
         followed(client, url, 0.3)
