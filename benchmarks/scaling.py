@@ -44,8 +44,8 @@ HEADROOMS = (-1.0, -0.75, -0.5, -0.25, 0.0, 0.25, 0.5, 1.0, 1.5, 2.0, 3.0, 4.0, 
 STEP = 0.05  # of the headroom, between them
 SHAPES = (  # slack, holding time, trend, time to work off what waits
     (0.5, 30.0, 0.0, 40.0),
+    (0.3, 30.0, 0.0, 40.0),
     (0.3, 30.0, 0.0, 120.0),
-    (0.3, 30.0, 0.0, 300.0),
     (0.5, 300.0, 0.5, 40.0),
 )
 FEWER = 0.7  # of Serve's hours: the goal
@@ -126,6 +126,7 @@ class Ours:
         missed: Share of promises.
         gpu_hours: Of all replicas.
         changes_per_hour: Of the fleet.
+        spread: Of the shape; see `_spread`.
     """
 
     headroom: float
@@ -136,6 +137,11 @@ class Ours:
     missed: float
     gpu_hours: float
     changes_per_hour: float
+    spread: tuple[float, float]
+
+    def margin(self, serve: Outcome) -> float:
+        """By how many standard deviations fewer promises are missed than under Serve's policy."""
+        return math.log(serve.missed / max(self.missed, TINY)) / self.spread[0]
 
     def policy(self, cell: Cell) -> Policy:
         """The policy."""
@@ -174,7 +180,7 @@ def main() -> None:
 def compare(cell: Cell) -> dict[str, float]:
     """Ours beside Serve's, tuned on one half, measured on the other."""
     serve = _tune_serve(cell)
-    lean, ample, margin = _tune_ours(cell, cell.first(serve.policy(cell), serve.patience_s))
+    lean, ample = _tune_ours(cell, cell.first(serve.policy(cell), serve.patience_s))
     tuned = cell.second(serve.policy(cell), serve.patience_s)
     default = cell.second(Serve(2.0, DELAYS[0], cell.patience_s).policy(cell))
     ours = cell.second(lean.policy(cell))
@@ -204,7 +210,7 @@ def compare(cell: Cell) -> dict[str, float]:
         "hold_s_richer": ample.hold_s,
         "trend_richer": ample.trend,
         "drain_s_richer": ample.drain_s,
-        "margin": round(margin, 3),
+        "margin": round(math.exp(-SURE * lean.spread[0]), 3),
         "gpu_hours_bound_over_serve": round(bound.gpu_hours / tuned.gpu_hours, 3),
         "bound_changes_per_hour": round(bound.changes_per_hour, 2),
         "serve_target": serve.target,
@@ -225,33 +231,28 @@ def _tune_serve(cell: Cell) -> Serve:
     return min(tried, key=lambda serve: tried[serve].missed)
 
 
-def _tune_ours(cell: Cell, reference: Outcome) -> tuple[Ours, Ours, float]:
-    """The fewest GPU hours, the fewest misses, and the margin to Serve's misses of the former."""
+def _tune_ours(cell: Cell, reference: Outcome) -> tuple[Ours, Ours]:
+    """The operating points at which GPU hours and misses are compared."""
     found: list[Ours] = []
-    spreads: list[tuple[float, float]] = []
     for shape in SHAPES:
         tried = _try(cell, shape, reference)
         nearest = min(tried.values(), key=lambda seen: abs(seen.missed - reference.missed))
-        spreads.append(_spread(nearest, reference, cell.trace))
-        found += _smooth(shape, tried)
-    misses, hours = (max(column) for column in zip(*spreads, strict=True))
+        spread = _spread(nearest, reference, cell.trace)
+        found += _smooth(shape, tried, spread)
     fewest = min(one.changes_per_hour for one in found)
     steady = [one for one in found if one.changes_per_hour <= max(CHANGES, fewest)]
-    margin = math.exp(-SURE * misses)
 
     def surety(one: Ours) -> float:
         """By how many standard deviations the nearer of both goals is reached."""
-        return min(
-            math.log(reference.missed / max(one.missed, TINY)) / misses,
-            math.log(FEWER * reference.gpu_hours / one.gpu_hours) / hours,
-        )
+        hours = math.log(FEWER * reference.gpu_hours / one.gpu_hours) / one.spread[1]
+        return min(one.margin(reference), hours)
 
     lean = max(steady, key=surety)
     if surety(lean) < 0:
-        kept = [one for one in steady if one.missed <= margin * reference.missed]
+        kept = [one for one in steady if one.margin(reference) >= SURE]
         lean = min(kept or steady, key=lambda one: one.gpu_hours)
     cheap = [one for one in steady if one.gpu_hours <= EQUAL * reference.gpu_hours]
-    return lean, min(cheap or steady, key=lambda one: one.missed), margin
+    return lean, min(cheap or steady, key=lambda one: one.missed)
 
 
 def _try(cell: Cell, shape: Shape, reference: Outcome) -> dict[float, Outcome]:
@@ -267,7 +268,9 @@ def _try(cell: Cell, shape: Shape, reference: Outcome) -> dict[float, Outcome]:
     return tried
 
 
-def _smooth(shape: Shape, tried: Mapping[float, Outcome]) -> Iterator[Ours]:
+def _smooth(
+    shape: Shape, tried: Mapping[float, Outcome], spread: tuple[float, float]
+) -> Iterator[Ours]:
     """What the tried headrooms say of those between them: means of each and both neighbours."""
     headrooms = list(tried)[1:-1]
     seen = np.array([(o.missed, o.gpu_hours, o.changes_per_hour) for o in tried.values()])
@@ -277,7 +280,7 @@ def _smooth(shape: Shape, tried: Mapping[float, Outcome]) -> Iterator[Ours]:
     ]
     for headroom in np.arange(headrooms[0], headrooms[-1] + STEP / 2, STEP):
         values = [float(np.exp(np.interp(headroom, headrooms, column))) for column in smoothed]
-        yield Ours(float(headroom), *shape, *values)
+        yield Ours(float(headroom), *shape, *values, spread)
 
 
 def _spread(ours: Outcome, serve: Outcome, trace: Trace) -> tuple[float, float]:

@@ -21,6 +21,7 @@ TICK_S = 10.0  # at this interval Ray Serve pushes its metrics
 ONGOING_S = 30.0  # over which Ray Serve averages them
 LOAD_S = 300.0  # over which the load is averaged
 RECENT_S = 90.0  # of the load that tells a trend
+USUAL_S = 3600.0  # over which loads of models are compared with work
 LOAD_AHEAD_S = 10.0  # between looks at what is loaded where
 CROWDING = 1.3  # those that hold a model are busy together, more than all are on the whole
 SCAN = 16  # requests of the queue that a free replica looks at
@@ -38,7 +39,9 @@ class Observation:
         replicas: Asked for.
         ready: Of them, able to work.
         ongoing: Requests queued or worked on, mean of the last `look_back_s`.
-        load: Work and loads begun, seconds per second, mean of 5 minutes.
+        load: Work begun, seconds per second, mean of 5 minutes, and what loads of models usually
+            add to it: a replica that has just started loads several, which tells nothing of what
+            will be asked for.
         recent: The same over the last 90 s.
         backlog_s: Seconds of work in the queue.
         cold_start_s: From asking for a replica until it works.
@@ -173,7 +176,8 @@ class Simulation:
         self._pushed = 0
         self._queue: deque[int] = deque()
         self._backlog_s = 0.0
-        self._begun_s = 0.0  # work and loads since the last tick
+        self._begun_s, self._loading_s = 0.0, 0.0  # work, and loads of models, since the last tick
+        self._usual_s = [0.0, 0.0]  # the same over the last hour, fading
         self._recent: deque[float] = deque(maxlen=round(LOAD_S / world.tick_s))
         self._ongoing, self._working, self._counted_at_s = 0, 0, 0.0
         self._ongoing_s, self._working_s = 0.0, 0.0  # their integrals
@@ -248,7 +252,7 @@ class Simulation:
 
     def _start(self, now_s: float, replica: Replica, index: int, handover_s: float) -> None:
         load_s = self._fleet.start(now_s, replica, self._model[index], self._lora[index])
-        self._begun_s += load_s
+        self._loading_s += load_s
         self._count(now_s, 0, 1)
         took_s = load_s + self._service[index]
         self._lately_s += (SMOOTHING if self._lately_s else 1.0) * (took_s - self._lately_s)
@@ -302,7 +306,12 @@ class Simulation:
         self._count(now_s, 0, 0)
         self._integrals.append((self._ongoing_s, self._working_s))
         self._recent.append(self._begun_s)
-        self._begun_s = 0.0
+        fade = 1 - self._world.tick_s / USUAL_S
+        begun = (self._begun_s, self._loading_s)
+        self._usual_s = [
+            fade * usual + new for usual, new in zip(self._usual_s, begun, strict=True)
+        ]
+        self._begun_s, self._loading_s = 0.0, 0.0
         seen = self._observe(now_s)
         wanted = max(self._policy(seen), self._world.min_replicas)
         self._scale(now_s, min(wanted, self._world.max_replicas))
@@ -326,13 +335,15 @@ class Simulation:
         tick_s, (first, last) = self._world.tick_s, (self._integrals[0], self._integrals[-1])
         span_s = max(tick_s * (len(self._integrals) - 1), tick_s)
         queued, backlog_s = self._told_of_queue(now_s)
+        work_s, loading_s = self._usual_s
+        with_loads = 1 + min(loading_s / work_s, 1.0) if work_s > 0 else 1.0
         return Observation(
             now_s=now_s,
             replicas=self._target,
             ready=len(self._fleet.alive),
             ongoing=(last[0] - first[0]) / span_s,
-            load=sum(self._recent) / (tick_s * len(self._recent)),
-            recent=_mean_of_last(self._recent, round(RECENT_S / tick_s)) / tick_s,
+            load=with_loads * sum(self._recent) / (tick_s * len(self._recent)),
+            recent=with_loads * _mean_of_last(self._recent, round(RECENT_S / tick_s)) / tick_s,
             backlog_s=backlog_s,
             cold_start_s=self._world.startup_s,
             working=(last[1] - first[1]) / span_s,
