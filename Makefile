@@ -9,6 +9,9 @@ TORCH_INDEX ?=
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
+# Each of a dozen processes would compile every module anew where this is set.
+export PYTHONDONTWRITEBYTECODE :=
+
 .DEFAULT_GOAL := help
 .PHONY: help install serve test check bench demo
 
@@ -29,7 +32,7 @@ serve: install ## start the service; PORT=9000 HOST=0.0.0.0 change where
 # Processes, sockets and clusters that start anew can be slow on a busy machine: a test with them gets
 # two more tries, and the report shows them.
 test: install ## run every test: units first, then real databases, real Ray, a real browser
-	$(BIN)/python -m pytest -n 2 tests/unit
+	$(BIN)/python -m pytest -n 2 --dist loadfile tests/unit
 	$(BIN)/python -m pytest -n 2 --dist loadfile --reruns 2 -rR tests/contract tests/api tests/training tests/workflow
 	$(BIN)/python -m pytest --reruns 2 -rR tests/serve tests/browser
 

@@ -4,7 +4,8 @@ In process and on one thread: packed trees with reasons, `Booster.inplace_predic
 values by `pred_contribs`, each over the same rows in turn. Then requests through the capability,
 state included, one by one and in batches; and over HTTP of a running service (`--port`) or of one
 that is started for it with the fraud capability alone (`--proxies`): first a month of payments
-in batches (`http_rows_per_s`), then single ones at a fixed rate. The client shares the cores with it.
+in batches (`http_rows_per_s`), then single ones at a fixed rate, then single ones at a quarter of it
+while a batch of 4,000 is judged (`beside_batch_*`). The client shares the cores with it.
 `*_cpu_ms` is what a request costs in each layer, the client being `client`, beside what the service
 uses without any (`idle_cpu_share`, of one core).
 
@@ -32,7 +33,7 @@ import yaml
 
 from benchmarks.gateway import HAPROXY, ROOT, _running
 from benchmarks.machine import report
-from benchmarks.open_load import Client, cpu_s
+from benchmarks.open_load import LEAD_S, Client, cpu_s
 from models.core.capability import Run, Setup
 from models.core.local_store import LocalArtifactStore
 from models.core.weights import load_json
@@ -48,6 +49,7 @@ PORTS = {"default": 8723, "haproxy": 8724}
 ROUTE = "/api/v1/fraud/analyze"
 WARM_REQUESTS = 200
 BATCH_ROWS = 4_000
+LAST_ROWS = BATCH_ROWS + 100
 IDLE_S = 4.0
 BUSY_TOWN = Town(
     customers=600,
@@ -185,6 +187,7 @@ async def _over_http(
     town = generate(BUSY_TOWN, 12)
     events = [_event(each, number) for number, each in enumerate(town)]
     count = int(rate * seconds)
+    events, last = events[:-LAST_ROWS], events[-LAST_ROWS:]
     past, singles = events[: -count - WARM_REQUESTS], events[-count - WARM_REQUESTS :]
     client = Client("127.0.0.1", port, ROUTE)
     batch_began_s = time.perf_counter()
@@ -198,6 +201,7 @@ async def _over_http(
     before, began_s = _cpu(server), time.perf_counter()
     times_ms = [1e3 * each for each in await client.latencies_s(bodies[WARM_REQUESTS:], rate)]
     used, elapsed_s = _cpu(server), time.perf_counter() - began_s
+    beside_ms = await _beside_batch(client, last, rate / 4)
     client.close()
     p50, p99 = np.percentile(times_ms, (50, 99))
     shares = {layer: (before[layer] - idle[layer]) / IDLE_S for layer in used}
@@ -206,10 +210,29 @@ async def _over_http(
         "http_p50_ms": p50,
         "http_p99_ms": p99,
         "http_requests_per_s": rate,
+        "beside_batch_p50_ms": float(np.median(beside_ms)),
+        "beside_batch_max_ms": max(beside_ms),
         "http_rows_per_s": len(past) / batch_s,
         "idle_cpu_share": sum(shares.values()),
         **{f"{layer}_cpu_ms": 1e3 * each / count for layer, each in spent_s.items()},
     }
+
+
+async def _beside_batch(client: Client, events: list[dict[str, Any]], rate: float) -> list[float]:
+    """Latencies of single events that were sent while a batch was judged."""
+    body = json.dumps({"events": events[:BATCH_ROWS]}).encode()
+    bodies = [json.dumps(event).encode() for event in events[BATCH_ROWS:]]
+    began_s = time.perf_counter() + LEAD_S
+    batch = asyncio.create_task(client.post(body))
+    ended = asyncio.create_task(_when(batch))
+    times_s = await client.latencies_s(bodies, rate)
+    sent = int((await ended - began_s) * rate)
+    return [1e3 * each for each in times_s[: max(1, min(sent, len(times_s)))]]
+
+
+async def _when(task: "asyncio.Task[bytes]") -> float:
+    await task
+    return time.perf_counter()
 
 
 def _cpu(server: psutil.Process | None) -> defaultdict[str, float]:

@@ -18,6 +18,7 @@ LAYERS = {
     ":orchestrator": "orchestrator",
     "ServeController": "controller",
 }
+LEAD_S = 0.1  # before the first request leaves
 Connection = tuple[asyncio.StreamReader, asyncio.StreamWriter]
 
 
@@ -52,7 +53,7 @@ class Client:
 
     async def latencies_s(self, bodies: Sequence[bytes], rate: float) -> list[float]:
         """From when each request was due to its answer, at a rate of requests per second."""
-        began_s = time.perf_counter() + 0.1
+        began_s = time.perf_counter() + LEAD_S
 
         async def send(body: bytes, due_s: float) -> float:
             await asyncio.sleep(max(0.0, due_s - time.perf_counter()))

@@ -1,5 +1,6 @@
 """The application with one capability whose work is to sleep, so that replicas cost no processor."""
 
+import os
 import time
 
 from pydantic import Field
@@ -20,9 +21,11 @@ class NapRequest(Value):
 
 
 class NapResult(Value):
-    """How long it took."""
+    """When it slept, on the machine's monotonic clock, and which process did."""
 
-    seconds: float
+    began_s: float
+    ended_s: float
+    replica: int
 
 
 class Nap:
@@ -41,7 +44,7 @@ class Nap:
         while (left_s := started + request.seconds - time.monotonic()) > 0:
             run.check()
             time.sleep(min(left_s, POLL_S))
-        return NapResult(seconds=time.monotonic() - started)
+        return NapResult(began_s=started, ended_s=time.monotonic(), replica=os.getpid())
 
 
 NAP = Entry(

@@ -46,4 +46,4 @@ def read_gpus(text: str) -> GpuLoad | None:
     if not rows:
         return None
     busy, used, total = (sum(column) for column in zip(*rows, strict=True))
-    return GpuLoad(busy / 100 / len(rows), used / total)
+    return GpuLoad(round(busy / 100 / len(rows), 4), round(used / total, 4))

@@ -19,10 +19,15 @@ def measure_node(folder: Path) -> NodeLoad:
     """
     return NodeLoad(
         name=node_name(),
-        cpu=psutil.cpu_percent() / 100,
-        memory=psutil.virtual_memory().percent / 100,
-        disk=psutil.disk_usage(str(folder)).percent / 100,
+        cpu=_share(psutil.cpu_percent()),
+        memory=_share(psutil.virtual_memory().percent),
+        disk=_share(psutil.disk_usage(str(folder)).percent),
     )
+
+
+def _share(percent: float) -> float:
+    """Rounded for people: a hundredth of a decimal number rarely is one."""
+    return round(percent / 100, 4)
 
 
 def node_name() -> str:

@@ -11,7 +11,16 @@ from deployments.node_address import bind_to_node_address
 from models.core.errors import CapabilityError
 from models.core.outbound import MIB, Limits, OutboundClient
 from models.core.stores import open_store
-from models.workflow.contract import Event, Page, Query, Request, RunStatus, Steps, Submitted
+from models.workflow.contract import (
+    Event,
+    Page,
+    Query,
+    Request,
+    RunStatus,
+    Steps,
+    Submitted,
+    Usage,
+)
 from models.workflow.engine import DurableEngine
 from models.workflow.options import EngineOptions
 from models.workflow.webhooks import Post
@@ -103,6 +112,10 @@ class Orchestrator:
     async def find(self, query: Query) -> Page | CapabilityError:
         """Runs of an owner."""
         return await _as_value((await self._started()).find(query))
+
+    async def usage(self, owner: str) -> Usage | CapabilityError:
+        """What an owner has under way."""
+        return await _as_value((await self._started()).usage(owner))
 
     async def cancel(self, run_id: str, owner: str) -> bool | CapabilityError:
         """Stop a run; false where it is unknown."""

@@ -8,7 +8,6 @@ import pkgutil
 import threading
 import time
 from collections.abc import AsyncIterator, Mapping
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -20,12 +19,13 @@ from ray import serve
 from deployments.gpu_metrics import measure_gpus
 from deployments.homes import leave
 from deployments.keeping import Keeping
-from deployments.logs import join_serve_log
+from deployments.logs import fixed_context, join_serve_log
 from deployments.node_address import bind_to_node_address
 from deployments.node_metrics import measure_node, name_as_number
 from deployments.outstanding import Outstanding
 from deployments.peers import ServePeers, peers_in
 from deployments.signs import Sign, Signs
+from deployments.turns import Turns
 from deployments.work import Work, kind_of, kinds_as_numbers
 from models.core.capability import ALONE, Capability, Keeper, ModelCard, Peers, Run, Setup
 from models.core.device import cap_memory, choose_device
@@ -97,10 +97,11 @@ class Replica:
         self._device = choose_device(spec.num_gpus)
         if self._device != "cpu":
             cap_memory(spec.num_gpus)
-        self._worker = ThreadPoolExecutor(spec.threads, thread_name_prefix=spec.name)
+        self._turns = Turns(spec.threads, spec.name)
         # Where one thread runs it, built in that thread: some renderers keep state per thread.
-        self._capability: Capability[Any, BaseModel] = self._worker.submit(self._build).result()
+        self._capability: Capability[Any, BaseModel] = self._turns.submit("", self._build).result()
         self._running = 0
+        self._context = fixed_context()
         self._others: ServePeers | None = None
         self._work = Work()
         self._keeping = self._keep_ahead()
@@ -159,6 +160,15 @@ class Replica:
         run = Run(owner, request_id, left.is_set, peers=self._peers())
         return await self._work_on(request, run, left)
 
+    async def content(
+        self, request: BaseModel, owner: str, request_id: str
+    ) -> bytes | CapabilityError:
+        """Like `run`, the result as JSON: whoever only passes it on need not read it."""
+        outcome = await self.run(request, owner, request_id)
+        if isinstance(outcome, CapabilityError):
+            return outcome
+        return outcome.model_dump_json(by_alias=True).encode()
+
     async def follow(
         self, request: BaseModel, owner: str, request_id: str
     ) -> AsyncIterator[Sign | BaseModel | CapabilityError]:
@@ -195,7 +205,8 @@ class Replica:
         code = outcome.code if isinstance(outcome, CapabilityError) else "ok"
         elapsed_s = round(time.monotonic() - started, 3)
         extra = {"capability": self._spec.name, "code": code, "duration_s": elapsed_s}
-        logger.info("run finished", extra=extra)
+        named = {**self._context, "request_id": run.request_id, **extra}
+        logger.info("run finished", extra=named)
         return outcome
 
     async def _answered(
@@ -203,13 +214,15 @@ class Replica:
     ) -> BaseModel | CapabilityError:
         begun = threading.Event()
         context = contextvars.copy_context()  # the request's id, for the log
-        work = asyncio.get_running_loop().run_in_executor(
-            self._worker, context.run, self._answer, request, run, begun
-        )
-        while not (await asyncio.wait({work}, timeout=HANDED_BACK_S))[0]:
-            if begun.is_set():
+
+        def answer() -> BaseModel | CapabilityError:
+            return context.run(self._answer, request, run, begun)
+
+        work = asyncio.wrap_future(self._turns.submit(run.owner, answer))
+        while self._others is not None:  # else there is nobody to hand it to
+            if (await asyncio.wait({work}, timeout=HANDED_BACK_S))[0] or begun.is_set():
                 break
-            if self._others is not None and self._others.asked:
+            if self._others.asked:
                 left.set()
                 return CapacityExceeded(
                     "this replica leads others in a long run; another may be free", AGAIN_S

@@ -102,6 +102,9 @@ def _bind_orchestrator(
             settings.runs,
             min_free_bytes=settings.min_free_bytes + RUNS_BYTES,
             retention_s=settings.retention_days * DAY_S,
+            # Without keys there is one owner, whom nobody waits for.
+            max_runs_per_owner=settings.max_tasks_per_owner if settings.keys_file else None,
+            max_steps_per_owner=settings.max_calls_per_owner if settings.keys_file else None,
         ),
         store=settings.store,
         min_free_bytes=settings.min_free_bytes,
@@ -121,6 +124,7 @@ class RayBackend:
     def __init__(self, handles: Mapping[str, Handle]) -> None:
         self._handles = handles
         self._app_name = serve.get_replica_context().app_name
+        self._methods: dict[tuple[str, str], Handle] = {}
         self._states: Mapping[str, DeploymentState] = {}
         self._states_at_s = float("-inf")
         self._asking = asyncio.Lock()
@@ -128,7 +132,18 @@ class RayBackend:
 
     async def run(self, entry: Entry, request: BaseModel, owner: str, request_id: str) -> object:
         """Result of the capability, or the `CapabilityError` it ended with."""
-        response = self._handle(entry, request).run.remote(request, owner, request_id)
+        return await self._asked(entry, "run", request, owner, request_id)
+
+    async def content(
+        self, entry: Entry, request: BaseModel, owner: str, request_id: str
+    ) -> object:
+        """Like `run`, the result as JSON, which is what callers of the gateway read."""
+        return await self._asked(entry, "content", request, owner, request_id)
+
+    async def _asked(
+        self, entry: Entry, method: str, request: BaseModel, owner: str, request_id: str
+    ) -> object:
+        response = self._method(entry, method, request).remote(request, owner, request_id)
         with self._outstanding.one(entry.served_by, kind_of(request)):
             try:
                 return await response
@@ -140,8 +155,8 @@ class RayBackend:
         self, entry: Entry, request: BaseModel, owner: str, request_id: str
     ) -> AsyncGenerator[object, None]:
         """Signs of life of a run, then its result or the `CapabilityError` it ended with."""
-        handle = self._handle(entry, request).options(stream=True)
-        stream: Any = handle.follow.remote(request, owner, request_id)
+        handle = self._method(entry, "follow", request).options(stream=True)
+        stream: Any = handle.remote(request, owner, request_id)
         with self._outstanding.one(entry.served_by, kind_of(request)):
             try:
                 async for found in stream:
@@ -150,8 +165,18 @@ class RayBackend:
                 stream.cancel()
                 raise
 
-    def _handle(self, entry: Entry, request: BaseModel) -> Handle:
-        handle, home = self._handles[entry.served_by], address_of(entry, request)
+    def _method(self, entry: Entry, method: str, request: BaseModel) -> Handle:
+        """A handle of one method; kept, since Serve makes a new one each time it is asked."""
+        key = entry.served_by, method
+        handle = self._methods.get(key)
+        if handle is None:
+            # Requests are instances of importable classes: no need of cloudpickle, which looks
+            # at each part of them in Python. Errors that come back may be of any kind.
+            handle = self._handles[key[0]].options(
+                method_name=method, request_serialization="pickle"
+            )
+            self._methods[key] = handle
+        home = address_of(entry, request)
         return handle.options(multiplexed_model_id=home) if home else handle
 
     async def report(self, name: str) -> ReplicaReport:

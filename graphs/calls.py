@@ -32,6 +32,12 @@ class Backend(Protocol):
         """Result of the capability, or the `CapabilityError` it ended with."""
         ...
 
+    def content(
+        self, entry: Entry, request: BaseModel, owner: str, request_id: str
+    ) -> Awaitable[Any]:
+        """Like `run`, the result as the JSON that callers read."""
+        ...
+
     def follow(
         self, entry: Entry, request: BaseModel, owner: str, request_id: str
     ) -> AsyncGenerator[Any, None]:
@@ -132,35 +138,50 @@ class Calls:
             ReplicaLost: It died again, or the work may not be repeated.
             CapabilityError: As the capability ended, or as it could not be reached.
         """
+
+        def begin() -> Awaitable[object]:
+            if told is None:
+                return self._backend.run(entry, request, owner, request_id)
+            return _last(self._backend.follow(entry, request, owner, request_id), told)
+
+        outcome = await self._paced(entry, request_id, begin)
+        if not isinstance(outcome, entry.result):
+            raise TypeError(f"{entry.name} answered {type(outcome).__name__}")
+        return outcome
+
+    async def content(self, entry: Entry, request: BaseModel, owner: str, request_id: str) -> bytes:
+        """Like `run`, the result as the JSON that callers read: it is passed on as it came."""
+
+        def begin() -> Awaitable[object]:
+            return self._backend.content(entry, request, owner, request_id)
+
+        outcome = await self._paced(entry, request_id, begin)
+        if not isinstance(outcome, bytes):
+            raise TypeError(f"{entry.name} answered {type(outcome).__name__}")
+        return outcome
+
+    async def _paced(
+        self, entry: Entry, request_id: str, begin: Callable[[], Awaitable[object]]
+    ) -> object:
         pace = self.pace(entry.served_by)
         loop = asyncio.get_running_loop()
         started = loop.time()
         pace.in_flight += 1
         try:
-            outcome = await self._with_one_retry(entry, request, owner, request_id, told)
+            outcome = await self._with_one_retry(entry, request_id, begin)
             pace.answered(loop.time() - started)
         finally:
             pace.in_flight -= 1
         if isinstance(outcome, CapabilityError):
             raise outcome
-        if not isinstance(outcome, entry.result):
-            raise TypeError(f"{entry.name} answered {type(outcome).__name__}")
         return outcome
 
     async def _with_one_retry(
-        self,
-        entry: Entry,
-        request: BaseModel,
-        owner: str,
-        request_id: str,
-        told: Callable[[Sign], None] | None,
+        self, entry: Entry, request_id: str, begin: Callable[[], Awaitable[object]]
     ) -> object:
         for attempt in (1, 2):
             try:
-                if told is None:
-                    return await self._backend.run(entry, request, owner, request_id)
-                stream = self._backend.follow(entry, request, owner, request_id)
-                return await _last(stream, told)
+                return await begin()
             except BackPressureError as error:
                 wait_s = self.pace(entry.served_by).refuse()
                 raise CapacityExceeded(

@@ -7,6 +7,7 @@ from typing import Any, Literal
 from pydantic import BaseModel, JsonValue
 
 from models.core.capability import Holding
+from models.core.offer import Wish
 
 
 @dataclass(frozen=True)
@@ -44,6 +45,8 @@ class Entry:
             a replica if there is one that has room. Empty where any will do.
         holds: Until when an answer stays true, so that the gateway may repeat it; none where it
             must be made afresh. For answers that depend on request, caller and models alone.
+        asks: Which model that a machine may lack a call needs, by its arguments as far as they are
+            known; a task is refused before it is accepted where the model is not there.
         needs: What the example needs and a fresh machine lacks; it is refused without.
         tables: Further GET routes, `/api/v1/{deployment}/{key}`.
     """
@@ -64,6 +67,7 @@ class Entry:
     estimate: Callable[[Any], BaseModel] | None = None
     home: Callable[[Any], str] | None = None
     holds: Callable[[Any], Holding | None] | None = None
+    asks: Callable[[Mapping[str, JsonValue]], Wish | None] | None = None
     needs: str = ""
     tables: dict[str, Table] = field(default_factory=dict)
 

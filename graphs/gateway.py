@@ -8,6 +8,7 @@ from fastapi.openapi.utils import get_openapi
 from fastapi.responses import JSONResponse
 
 from graphs import problems
+from graphs.answers import Answers
 from graphs.calls import Calls
 from graphs.entry import Entry
 from graphs.limits import UPLOAD_BYTES, Admission
@@ -17,6 +18,7 @@ from graphs.routes import openai_images, openai_videos
 from graphs.routes.assets import asset_routes
 from graphs.routes.capabilities import capability_routes
 from graphs.routes.console import console_routes
+from graphs.routes.plain import plain_routes
 from graphs.routes.ready_made import ready_made_routes
 from graphs.routes.scaling import scaling_routes
 from graphs.routes.service import service_routes
@@ -25,6 +27,7 @@ from graphs.routes.uploads import UPLOAD_ROUTE, upload_routes
 from graphs.routes.videos import video_routes
 from graphs.schema import Problem
 from graphs.steps import CapabilitySteps
+from graphs.versions import Versions
 from models.core.artifacts import ArtifactStore
 from models.workflow.contract import Engine
 
@@ -75,9 +78,14 @@ def build_api(
 
     api.include_router(service_routes(catalogue, calls, version, admit))
     api.include_router(scaling_routes(calls, admit))
-    api.include_router(capability_routes(catalogue, calls, admit, engine))
+    answers = Answers(Versions(calls))
+    # Before all others: they are tried in turn.
+    for entry in catalogue:
+        api.router.routes[:0] = plain_routes(entry, calls, admit, answers)
+    steps = CapabilitySteps(catalogue, calls)
+    tasks = None if engine is None else (engine, steps)
+    api.include_router(capability_routes(catalogue, calls, admit, answers, tasks))
     if engine is not None:
-        steps = CapabilitySteps(catalogue, calls)
         api.include_router(task_routes(engine, steps, admit))
         api.include_router(ready_made_routes(READY_MADE, engine, steps, admit))
         for entry in catalogue:
@@ -85,7 +93,7 @@ def build_api(
                 public = not doorkeeper.has_keys
                 api.include_router(video_routes(engine, store, admit, public=public))
                 api.include_router(
-                    openai_videos.openai_videos(entry, engine, store, admit, public=public)
+                    openai_videos.openai_videos(entry, engine, steps, store, admit, public=public)
                 )
     api.include_router(openai_images.openai_image_routes(catalogue, calls, store, admit))
     api.include_router(asset_routes(store, doorkeeper, admit))

@@ -53,7 +53,7 @@ class Admission:
             if most is None:
                 _check_type(headers, may_be_form=scope["path"] in self._forms)
                 body = await self._read(receive) if _has_body(headers) else b""
-                checked = _replay(body, receive)
+                checked = replay(body, receive)
             else:
                 checked = _bounded(receive, most)
         except CapabilityError as error:
@@ -114,18 +114,18 @@ def _request_id(headers: Mapping[str, str]) -> str:
     return given
 
 
-def _replay(body: bytes, receive: Receive) -> Receive:
+def replay(body: bytes, receive: Receive) -> Receive:
     """A `receive` that gives the body that was read, then whatever follows it."""
     given = False
 
-    async def replay() -> Message:
+    async def again() -> Message:
         nonlocal given
         if given:
             return await receive()
         given = True
         return {"type": "http.request", "body": body, "more_body": False}
 
-    return replay
+    return again
 
 
 def _bounded(receive: Receive, most: int) -> Receive:

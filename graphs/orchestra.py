@@ -8,7 +8,7 @@ from ray.serve.exceptions import BackPressureError, DeploymentUnavailableError
 
 from graphs.calls import RESTART_S
 from models.core.errors import CapabilityError, CapacityExceeded, UpstreamUnavailable
-from models.workflow.contract import Event, Page, Query, Request, RunStatus, Submitted
+from models.workflow.contract import Event, Page, Query, Request, RunStatus, Submitted, Usage
 
 
 class RemoteEngine:
@@ -37,6 +37,12 @@ class RemoteEngine:
         """Runs of an owner."""
         answer = await self._ask("find", query)
         assert isinstance(answer, Page)  # noqa: S101 - a handle is untyped
+        return answer
+
+    async def usage(self, owner: str) -> Usage:
+        """What an owner has under way."""
+        answer = await self._ask("usage", owner)
+        assert isinstance(answer, Usage)  # noqa: S101 - a handle is untyped
         return answer
 
     async def cancel(self, run_id: str, owner: str) -> bool:

@@ -5,9 +5,11 @@ import hmac
 import ipaddress
 import json
 import os
+import re
 import secrets
 from collections.abc import Mapping
 from datetime import UTC, datetime
+from functools import lru_cache
 from pathlib import Path
 from typing import Final
 
@@ -19,6 +21,7 @@ from models.core.errors import Forbidden, ModelUnavailable, Unauthenticated
 EVERYTHING: Final = "*"
 KEY_PREFIX: Final = "orr_"
 KEY_BITS: Final = 256
+NAME: Final = r"^[A-Za-z0-9._-]{1,64}$"
 
 
 class Principal(Value):
@@ -45,8 +48,8 @@ LOCAL = Principal(owner=LOCAL_OWNER, scopes=frozenset({EVERYTHING}))
 class StoredKey(Value):
     """A key as the file keeps it. 256 random bits need no slow hash."""
 
-    name: str = Field(pattern=r"^[A-Za-z0-9._-]{1,64}$")
-    owner: str = Field(pattern=r"^[A-Za-z0-9._-]{1,64}$")
+    name: str = Field(pattern=NAME)
+    owner: str = Field(pattern=NAME)
     scopes: frozenset[str] = Field(min_length=1)
     sha256: str = Field(pattern=r"^[0-9a-f]{64}$")
     created_at: datetime
@@ -81,8 +84,14 @@ def add_key(path: Path, name: str, owner: str, scopes: frozenset[str]) -> str:
     """Append a new key to the file, creating it if need be, and return the key itself.
 
     Raises:
-        ValueError: The name is taken or malformed.
+        ValueError: The name is taken, or it or the owner is malformed.
     """
+    for what, text in (("name", name), ("owner", owner)):
+        if re.fullmatch(NAME, text) is None:
+            raise ValueError(
+                f"the {what} must be 1 to 64 letters, digits, dots, dashes or underscores, "
+                f"not {text!r}"
+            )
     keys = read_keys(path).keys if path.exists() else ()
     if name in {key.name for key in keys}:
         raise ValueError(f"there is a key named {name!r} already; choose another --name")
@@ -192,6 +201,7 @@ def _bearer(value: str) -> str:
     return token.strip() if scheme.lower() == "bearer" else ""
 
 
+@lru_cache
 def _is_loopback(address: str) -> bool:
     try:
         return ipaddress.ip_address(address.strip("[]")).is_loopback

@@ -56,6 +56,8 @@ class Settings(BaseSettings):
         retention_days: Tasks that ended so long ago are forgotten, their events with them.
         min_free_bytes: New artifacts are refused below this much free space.
         keys_file: API keys; without it only this machine is served, as one principal.
+        max_tasks_per_owner: Tasks of one owner that may be queued or running.
+        max_calls_per_owner: Calls of one owner's tasks that may be under way in one capability.
         max_body_bytes: Longest request body.
         max_upload_bytes: Longest file that `POST /assets` takes.
         allow_hosts: Names that requests may be addressed to while no keys are configured.
@@ -75,6 +77,8 @@ class Settings(BaseSettings):
     retention_days: float = Field(30.0, gt=0)
     min_free_bytes: int = Field(2**30, ge=0)
     keys_file: Path | None = None
+    max_tasks_per_owner: int = Field(500, ge=1)
+    max_calls_per_owner: int = Field(8, ge=1)
     max_body_bytes: int = Field(2**20, ge=1024, le=2**28)
     max_upload_bytes: int = Field(UPLOAD_BYTES, ge=1024, le=2**30)
     allow_hosts: tuple[str, ...] = ("localhost", "127.0.0.1", "[::1]")

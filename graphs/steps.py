@@ -9,10 +9,13 @@ from deployments.signs import Sign
 from graphs.calls import Calls, ReplicaLost
 from graphs.entry import Entry
 from graphs.versions import Versions
-from models.core.errors import InvalidInput
+from models.core.errors import InvalidInput, ModelUnavailable
+from models.core.offer import lacking
 from models.workflow.calls import Interrupted
 from models.workflow.contract import Service, StepContext
 from models.workflow.expressions import escape
+from models.workflow.plan import foreseen, unconditional
+from models.workflow.spec import Spec
 
 ROUTE_PREFIX: Final = "/api/v1/"
 
@@ -65,6 +68,28 @@ class CapabilitySteps:
     def scope_of(self, uses: str) -> str:
         """What a key must cover to use a capability."""
         return self._entries[uses].served_by
+
+    async def require(self, spec: Spec) -> None:
+        """Refuse a graph that needs a model that is not here, as far as its text tells.
+
+        Raises:
+            ModelUnavailable: With what to do about it.
+        """
+        for task in unconditional(spec):
+            entry = self._entries[task.uses]
+            for arguments in foreseen(task, spec.inputs) if entry.asks is not None else ():
+                reason = await self._refusal(entry, arguments)
+                if reason is not None:
+                    where = f"task {task.id!r}: " if len(spec.tasks) > 1 else ""
+                    raise ModelUnavailable(f"{where}{reason}; see /api/v1/{entry.served_by}/models")
+
+    async def _refusal(self, entry: Entry, arguments: Mapping[str, JsonValue]) -> str | None:
+        """Why a call would fail for want of a model; a replica that is silent is not asked again."""
+        wish = None if entry.asks is None else entry.asks(arguments)
+        if wish is None or lacking(wish, await self._versions.cards(entry.served_by)) is None:
+            return None
+        # What was missing may have been installed since.
+        return lacking(wish, await self._versions.cards(entry.served_by, age_s=0.0))
 
     async def perform(
         self, uses: str, arguments: Mapping[str, JsonValue], context: StepContext

@@ -47,6 +47,9 @@ def add_parser(subcommands: Subcommands) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Break, wait for what was accepted, judge; status 1 if a promise was broken."""
+    for name in ("kills", "minutes", "clients"):
+        if getattr(options, name) <= 0:
+            raise Failure(f"--{name} must be above 0")
     if (options.url is None) != (options.pid is None):
         raise Failure("give --url and --pid together, or neither to break a service of its own")
     signal.signal(signal.SIGTERM, _leave)  # so that nothing of ours stays behind

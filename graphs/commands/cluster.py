@@ -13,9 +13,9 @@ from ray.autoscaler._private import util as ray_cluster
 
 from graphs.commands import kuberay
 from graphs.commands.failure import Failure
+from graphs.commands.launcher import PRICE_LABEL, find_slips
 from graphs.commands.terminal import Subcommands, say
 
-PRICE_LABEL = "usd-per-hour"
 START_COMMANDS = ("head_start_ray_commands", "worker_start_ray_commands")
 TOKEN = "/.ray/auth_token"  # noqa: S105 - the place of it
 EVERYONE = {"0.0.0.0/0", "::/0"}
@@ -39,7 +39,7 @@ def add_parser(subcommands: Subcommands) -> None:
 def run(options: argparse.Namespace) -> int:
     """Print every mistake with its mend, or the cost; status 1 if there are mistakes."""
     document = read(options.file)
-    on_kubernetes = document.get("kind") == kuberay.KIND
+    on_kubernetes = "kind" in document
     mistakes = list(
         kuberay.find_mistakes(dict(document), ray.__version__)
         if on_kubernetes
@@ -89,6 +89,7 @@ def find_mistakes(document: Document) -> Iterator[str]:
     yield from _node_types(document)
     yield from _start_commands(document)
     yield from _firewall(document)
+    yield from find_slips(document)
     if not _place_of_app(document):
         yield "file_mounts: the repository is not mounted; add `{/home/ubuntu/app: .}`"
     if not any(place.endswith(TOKEN) for place in document.get("file_mounts") or {}):

@@ -41,6 +41,8 @@ def _add(options: argparse.Namespace) -> int:
         key = add_key(options.file, options.name or options.owner, options.owner, scopes)
     except (ValueError, ModelUnavailable) as error:
         raise _failure(options.file, error) from error
+    except OSError as error:
+        raise Failure(f"{options.file} cannot be written: {error.strerror}") from error
     say(key)
     say(f"Shown only now. Start the service with ORRERY_KEYS_FILE={options.file.absolute()}")
     return 0
@@ -61,6 +63,8 @@ def _remove(options: argparse.Namespace) -> int:
         remove_key(options.file, options.name)
     except (ValueError, ModelUnavailable) as error:
         raise _failure(options.file, error) from error
+    except OSError as error:
+        raise Failure(f"{options.file} cannot be written: {error.strerror}") from error
     return 0
 
 

@@ -186,6 +186,8 @@ def find_mistakes(document: Document, ray_version: str) -> Iterator[str]:
         yield "authOptions: set mode: token, or anyone in the network of the pods runs code"
     if not cluster.enableInTreeAutoscaling:
         yield "enableInTreeAutoscaling: set it to true, or no worker ever joins"
+    if cluster.gcsFaultToleranceOptions is None:
+        yield "gcsFaultToleranceOptions: name a Redis (redisAddress), or a lost head loses all"
     yield from _pods(cluster)
 
 
@@ -198,13 +200,27 @@ def _pods(cluster: Cluster) -> Iterator[str]:
     for group in groups:
         if not group.minReplicas <= group.replicas <= group.maxReplicas:
             yield f"{group.groupName}: replicas must lie between minReplicas and maxReplicas"
+        if group.maxReplicas == 0:
+            yield f"{group.groupName}: maxReplicas is 0, so it never starts; set it to 1 or more"
         if group.minReplicas and _has_gpu(group.template):
             yield f"{group.groupName}: minReplicas is above 0, so an idle GPU is paid for; set it to 0"
     for template in (cluster.headGroupSpec.template, *(group.template for group in groups)):
-        first = template.spec.containers[0]
-        if "ORRERY_ACCELERATOR" not in {one.get("name") for one in first.env}:
-            why = "or a cluster scaled to zero never asks for a GPU"
-            yield f"{first.name}: set ORRERY_ACCELERATOR=gpu, {why}"
+        yield from _container(template.spec)
+
+
+def _container(pod: PodSpec) -> Iterator[str]:
+    first = pod.containers[0]
+    values = {one.get("name"): one.get("value") for one in first.env}
+    if values.get("ORRERY_ACCELERATOR") != "gpu":
+        why = "or a cluster scaled to zero never asks for a GPU"
+        yield f"{first.name}: set ORRERY_ACCELERATOR=gpu, {why}"
+    for name, value in values.items():
+        if value is not None and not isinstance(value, str):
+            yield f'{first.name}: env {name} is no text; quote it: "{value}"'
+    volumes = {volume.get("name") for volume in pod.volumes}
+    for mount in first.volumeMounts:
+        if mount.get("name") not in volumes:
+            yield f"{first.name}: no volume is named {mount.get('name')}; add it to volumes"
 
 
 def _has_gpu(template: Template) -> bool:

@@ -26,7 +26,11 @@ from graphs.settings import Settings
 REPOSITORY = Path(__file__).resolve().parents[2]
 LOOPBACK = {"127.0.0.1", "localhost", "::1"}
 START_LIMIT_S = 600.0
-GRACE_S = 6.0
+# Requests that end within it are answered. Serve would stop one layer of deployments after the other,
+# two seconds each at least, but what is left needs no farewell: accepted tasks, records and finished
+# parts of films are durable at any moment, and the next start goes on with them.
+GRACE_S = 2.0
+LAST_BREATH_S = 2.0
 POLL_S = 0.25
 LOG_TAIL_LINES = 30
 LOGS_KEPT_S = 7 * 24 * 3600.0
@@ -52,7 +56,10 @@ def run(options: argparse.Namespace) -> int:
     config = _read(options.config)
     http = config.setdefault("http_options", {})
     http["host"] = options.host or http.get("host", "127.0.0.1")
-    http["port"] = options.port or http.get("port", 8000)
+    http["port"] = http.get("port", 8000) if options.port is None else options.port
+    _check_port(http["port"])
+    if options.dashboard_port is not None:
+        _check_port(options.dashboard_port)
     _check_address(http["host"], http["port"])
     logs = _log_folder(config)
     # Short, since Ray's socket paths below it may have at most 107 bytes.
@@ -189,7 +196,9 @@ class Service:
         for member in family:
             with contextlib.suppress(psutil.NoSuchProcess):
                 member.kill()
-        psutil.wait_procs(family, timeout=2)
+        deadline = time.monotonic() + LAST_BREATH_S
+        while not all(map(_has_ended, family)) and time.monotonic() < deadline:
+            time.sleep(0.01)
         say(f"Stopped after {time.monotonic() - started:.1f} s.")
 
 
@@ -222,6 +231,14 @@ def _family(pid: int) -> list[psutil.Process]:
         return []
 
 
+def _has_ended(process: psutil.Process) -> bool:
+    """Whether it runs no more; who should bury it may not, such as a container's first process."""
+    try:
+        return process.status() == psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return True
+
+
 def _log_folder(config: dict[str, dict[str, object]]) -> Path:
     """Where Serve shall log, unless the file says so; what is older than a week is removed."""
     logging_config = config.setdefault("logging_config", {})
@@ -232,6 +249,11 @@ def _log_folder(config: dict[str, dict[str, object]]) -> Path:
         if time.time() - old.stat().st_mtime > LOGS_KEPT_S:
             old.unlink(missing_ok=True)
     return folder
+
+
+def _check_port(port: int) -> None:
+    if not 0 < port < 2**16:
+        raise Failure(f"a port is a number from 1 to {2**16 - 1}, not {port}")
 
 
 def _check_address(host: str, port: int) -> None:

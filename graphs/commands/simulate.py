@@ -130,6 +130,7 @@ def deciding(
     slack: float = SLACK,
     hold_s: float = HOLD_S,
     trend: float = TREND,
+    drain_s: float = DRAIN_S,
 ) -> Deciding:
     """Our policy."""
     terms = Terms(
@@ -138,7 +139,7 @@ def deciding(
         headroom=headroom,
         slack=slack,
         hold_s=hold_s,
-        drain_s=DRAIN_S,
+        drain_s=drain_s,
         spare_s=SPARE_S,
         changes_per_hour=CHANGES_PER_HOUR,
     )

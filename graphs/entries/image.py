@@ -12,6 +12,7 @@ from models.image.fine_tune import (
 from models.image.geometry_schema import GeometryRequest, GeometryResult
 from models.image.schema import ImageRequest, ImageResult, StyleCard
 from models.image.styles import style_cards
+from models.image.wishes import geometry_wish, lesson_wish, picture_wish
 
 ENTRIES: Final[tuple[Entry, ...]] = (
     Entry(
@@ -24,6 +25,7 @@ ENTRIES: Final[tuple[Entry, ...]] = (
         deterministic=True,
         example={"prompt": "a chrome teapot next to two red apples on a wooden table", "seed": 7},
         home=ImageRequest.home,
+        asks=picture_wish,
         tables={"styles": Table(StyleCard, style_cards)},
     ),
     Entry(
@@ -36,6 +38,7 @@ ENTRIES: Final[tuple[Entry, ...]] = (
         deployment="image",
         deterministic=True,
         durable=True,
+        asks=lesson_wish,
         needs="a checkpoint, and photos that are the caller's",
         example={
             "photos": [{"asset_id": f"{number:064x}"} for number in range(4)],
@@ -64,6 +67,7 @@ ENTRIES: Final[tuple[Entry, ...]] = (
         result=GeometryResult,
         deployment="image",
         deterministic=True,
+        asks=geometry_wish,
         needs="a checkpoint, and a picture that is the caller's",
         example={"image": {"asset_id": "0" * 64}, "outputs": ["depth", "relief"]},
     ),

@@ -4,7 +4,7 @@ from typing import Final
 
 from graphs.entry import Entry, Table
 from models.video.cost import estimate as estimate_video
-from models.video.offer import EngineCard, Resolution, engine_cards, resolutions
+from models.video.offer import EngineCard, Resolution, engine_cards, film_wish, resolutions
 from models.video.schema import PathRequest, PathResult, VideoRequest, VideoResult
 
 ENTRIES: Final[tuple[Entry, ...]] = (
@@ -18,6 +18,7 @@ ENTRIES: Final[tuple[Entry, ...]] = (
         deterministic=True,
         durable=True,
         estimate=estimate_video,
+        asks=film_wish,
         example={
             "scene": {"objects": [{"shape": "cube", "color": "#c03030"}]},
             "camera": {"preset": "orbit"},

@@ -21,7 +21,7 @@ from graphs.problems import request_id_of
 from graphs.routes.live import wants_events, watched
 from graphs.routes.tasks import Key, accept_call, prefers_async
 from graphs.schema import Accepted, Models
-from graphs.versions import Versions
+from graphs.steps import CapabilitySteps
 from models.core.errors import InvalidInput
 from models.workflow.contract import Engine
 
@@ -29,20 +29,23 @@ Admit = Callable[[str], Callable[[Request], Awaitable[Principal]]]
 
 
 def capability_routes(
-    catalogue: Sequence[Entry], calls: Calls, admit: Admit, engine: Engine | None = None
+    catalogue: Sequence[Entry],
+    calls: Calls,
+    admit: Admit,
+    answers: Answers,
+    tasks: tuple[Engine, CapabilitySteps] | None = None,
 ) -> APIRouter:
     """Every operation of the catalogue, the models of each deployment, and the tables.
 
-    Where there is an engine, a durable operation is always accepted as a task of its own, another
+    Where there is an engine for tasks, a durable operation is always accepted as a task of its own, another
     one if the caller says `Prefer: respond-async`.
     """
     router = APIRouter()
-    answers = Answers(Versions(calls))
     for entry in catalogue:
         if entry.method == "GET":
             _add_question(router, entry, calls, admit, answers)
         else:
-            _add_operation(router, entry, calls, admit, answers, engine)
+            _add_operation(router, entry, calls, admit, answers, tasks)
         for name, table in entry.tables.items():
             router.get(
                 f"/api/v1/{entry.served_by}/{name}",
@@ -69,7 +72,7 @@ def _add_operation(
     calls: Calls,
     admit: Admit,
     answers: Answers,
-    engine: Engine | None,
+    tasks: tuple[Engine, CapabilitySteps] | None,
 ) -> None:
     async def run(
         request: Request,
@@ -80,8 +83,8 @@ def _add_operation(
     ) -> BaseModel | Response:
         if entry.estimate is not None and dry_run:
             return JSONResponse(entry.estimate(body).model_dump(mode="json"))
-        if engine is not None and (entry.durable or prefers_async(request)):
-            return await accept_call(engine, entry, body, caller, request_id_of(request), key)
+        if tasks is not None and (entry.durable or prefers_async(request)):
+            return await accept_call(*tasks, entry, body, caller, request_id_of(request), key)
         work = partial(calls.run, entry, body, caller.owner, request_id_of(request))
         if wants_events(request):
             return await watched(work, request_id_of(request))
@@ -92,7 +95,7 @@ def _add_operation(
     run.__annotations__["body"] = Annotated[entry.request, Body(openapi_examples=example)]
     # For what is durable, and for whoever prefers a task.
     accepted: dict[int | str, dict[str, Any]] = {202: {"model": Accepted}}
-    _add(router, entry, run, responses=accepted if entry.durable or engine else None)
+    _add(router, entry, run, responses=accepted if entry.durable or tasks else None)
 
 
 async def _dry_run(

@@ -19,7 +19,7 @@ from graphs.principals import Principal
 from graphs.problems import BadRequest, request_id_of
 from graphs.routes.assets import asset_response
 from graphs.routes.tasks import Key, known, run_id_of
-from graphs.steps import uses_of
+from graphs.steps import CapabilitySteps, uses_of
 from models.core.artifacts import ASSET_ROUTE, ArtifactStore
 from models.core.capability import Value
 from models.core.errors import Conflict, InvalidInput, UnknownAsset
@@ -108,12 +108,18 @@ class VideoDeleted(Value):
 
 
 def openai_videos(
-    entry: Entry, engine: Engine, store: ArtifactStore, admit: Admit, *, public: bool
+    entry: Entry,
+    engine: Engine,
+    steps: CapabilitySteps,
+    store: ArtifactStore,
+    admit: Admit,
+    *,
+    public: bool,
 ) -> APIRouter:
     """Create, list, get, delete, remix, and the bytes."""
     router = APIRouter(tags=["video"])
     Caller = Annotated[Principal, Depends(admit("video"))]  # noqa: N806 - a type
-    clips = _Clips(entry, engine, store)
+    clips = _Clips(entry, engine, steps, store)
     body = {
         "content": {
             kind: {"schema": CreateVideo.model_json_schema()}
@@ -183,8 +189,10 @@ def openai_videos(
 class _Clips:
     """Tasks that these routes have made."""
 
-    def __init__(self, entry: Entry, engine: Engine, store: ArtifactStore) -> None:
-        self._entry, self._engine, self._store = entry, engine, store
+    def __init__(
+        self, entry: Entry, engine: Engine, steps: CapabilitySteps, store: ArtifactStore
+    ) -> None:
+        self._entry, self._engine, self._steps, self._store = entry, engine, steps, store
 
     async def begin(
         self, asked: CreateVideo, remixed: RunStatus | None, owner: str, run_id: str, trace: str
@@ -205,6 +213,7 @@ class _Clips:
             tasks=(Task(id="video", uses=uses, arguments=given),),
             outputs={"result": "${{ tasks.video.outputs }}"},
         )
+        await self._steps.require(spec)
         await self._engine.submit(contract.Request(run_id, owner, spec, trace))
         return self.shown(known(await self._engine.status(run_id, owner), run_id))
 

@@ -53,7 +53,7 @@ def _add(
         if missing:
             raise ModelUnavailable(f"{one.name} needs {', '.join(missing)}, not served here")
         spec = one.spec(body)
-        refused = refusal_of(spec, steps, caller, request)
+        refused = await refusal_of(spec, steps, caller, request)
         if refused is not None:
             return refused
         return await accept(engine, spec, caller, request_id_of(request), key, wait)

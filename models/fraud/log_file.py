@@ -25,7 +25,7 @@ TYPES: Final = {
 
 
 class LogFile:
-    """An open file with its tables.
+    """An open file with its tables; for one thread at a time.
 
     Args:
         path: Of the file, whose folder is made; `None` keeps everything in memory.
@@ -42,7 +42,9 @@ class LogFile:
         try:
             if path is not None:
                 make_folder(path.parent)
-            self._db = sqlite3.connect(path or ":memory:", timeout=BUSY_S, isolation_level=None)
+            self._db = sqlite3.connect(
+                path or ":memory:", timeout=BUSY_S, isolation_level=None, check_same_thread=False
+            )
             self._db.execute("PRAGMA journal_mode = WAL")
             self._db.execute(f"PRAGMA synchronous = {'FULL' if sync else 'NORMAL'}")
             self._db.executescript(schema.format(**TYPES))

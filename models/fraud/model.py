@@ -29,6 +29,7 @@ from models.fraud.cases_schema import (
 from models.fraud.casework import Casework
 from models.fraud.contest import Contest
 from models.fraud.costs import CostPolicy
+from models.fraud.fair_lock import FairLock
 from models.fraud.flow_judge import FLOW_FACTS, FlowJudge
 from models.fraud.flow_schema import BaselineRequest, BaselineResult, NetworkFlow
 from models.fraud.flow_scoring import FlowModel
@@ -58,8 +59,8 @@ from models.fraud.schema import (
 from models.fraud.scoring import WEIGHTS, TransactionModel
 from models.fraud.shelf import Files, Table
 
-CHUNK = 500
-"""Events taken in between two looks at whether the caller is still there."""
+SLICE = 100
+"""Events taken in at a time; in between, requests that wait have their turn."""
 
 NO_CASES = "the record of cases cannot be written, so no case was opened: "
 RECORD_URL = "record_url"
@@ -136,6 +137,7 @@ class FraudModel:
     def __init__(self, setup: Setup, clock: Callable[[], float] = time.time) -> None:
         options = FraudOptions.model_validate(setup.options)
         self._clock = clock
+        self._turns = FairLock()
         self._why: dict[str, str] = {}
         registry = Registry(setup.data_dir / "champions", options.weights)
         champion = self._loaded("transactions", registry.champion)
@@ -200,21 +202,22 @@ class FraudModel:
     def run(self, request: Request, run: Run) -> Result:
         """Answer one request of any kind.
 
-        A caller that leaves early may have some events counted; sending them again counts none
-        twice.
+        May be called from several threads: they take turns, a long request giving way to others
+        after every slice of its events. A caller that leaves early may have some events counted;
+        sending them again counts none twice.
 
         Raises:
             Cancelled: Nobody waits for the answer any more.
             CapabilityError: As the operation says.
         """
-        run.check()
-        self._contest.keep_up()
         if isinstance(request, FraudRequest):
             return self._analyze(request, run)
         if isinstance(request, FeedbackRequest):
-            noted = [self._note(each.feedback(), run.owner) for each in request.reports]
-            return FeedbackResult(results=tuple(noted))
-        return self._operation(request, run)
+            return self._feedback(request, run)
+        with self._turns.turn():
+            run.check()
+            self._contest.keep_up()
+            return self._operation(request, run)
 
     def close(self) -> None:
         """Release the records."""
@@ -240,12 +243,16 @@ class FraudModel:
                 return self._flows.learn(request, run)
 
     def _analyze(self, request: FraudRequest, run: Run) -> FraudResult:
-        newest_s = self._desk.newest_s(run.owner)
         results: list[Answer] = []
-        for start in range(0, len(request.events), CHUNK):
-            run.check()
-            results += self._chunk(request.events[start : start + CHUNK], run)
-            run.progress(min(1.0, (start + CHUNK) / len(request.events)), "judge")
+        newest_s: float | None = None
+        for start in range(0, len(request.events), SLICE):
+            with self._turns.turn():
+                run.check()
+                self._contest.keep_up()
+                if start == 0:
+                    newest_s = self._desk.newest_s(run.owner)
+                results += self._judged(request.events[start : start + SLICE], run)
+            run.progress(min(1.0, (start + SLICE) / len(request.events)), "judge")
         return FraudResult(
             results=tuple(results),
             models=self._stamps(),
@@ -253,7 +260,16 @@ class FraudModel:
             state_newest_at=None if newest_s is None else datetime.fromtimestamp(newest_s, UTC),
         )
 
-    def _chunk(self, events: Sequence[Event | Unreadable], run: Run) -> list[Answer]:
+    def _feedback(self, request: FeedbackRequest, run: Run) -> FeedbackResult:
+        noted: list[Noted | Refusal] = []
+        for start in range(0, len(request.reports), SLICE):
+            with self._turns.turn():
+                run.check()
+                reports = request.reports[start : start + SLICE]
+                noted += [self._note(each.feedback(), run.owner) for each in reports]
+        return FeedbackResult(results=tuple(noted))
+
+    def _judged(self, events: Sequence[Event | Unreadable], run: Run) -> list[Answer]:
         """Answers in order: those of a kind in a row together, feedback counts for later ones."""
         answers: list[Answer] = []
         for kind, group in groupby(events, type):

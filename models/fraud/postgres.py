@@ -95,7 +95,7 @@ class _Loader(TextLoader):
 class Postgres:
     """A connection to the database, made when it is first needed and again when it is lost.
 
-    For one thread. While the database cannot be reached, it is asked now and then only.
+    For one thread at a time. While the database cannot be reached, it is asked now and then only.
 
     Args:
         url: `postgresql://…`, password included.

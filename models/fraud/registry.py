@@ -5,6 +5,7 @@ they came from. One small file holds the line of champions; it is replaced as a 
 """
 
 import json
+import os
 from pathlib import Path
 
 from models.core.durable import write_atomically
@@ -26,6 +27,7 @@ class Registry:
 
     def __init__(self, folder: Path, configured: Path) -> None:
         self._folder, self._configured = folder, configured
+        self._line = str(folder / LINE)
 
     def line(self) -> tuple[str, ...]:
         """Names of the champions, oldest first."""
@@ -40,7 +42,7 @@ class Registry:
     def stamp(self) -> tuple[int, int] | None:
         """Differs after every change of the line, whichever process made it."""
         try:
-            found = (self._folder / LINE).stat()
+            found = os.stat(self._line)  # noqa: PTH116 - for every event, and twice as fast
         except OSError:
             return None
         return found.st_mtime_ns, found.st_ino

@@ -196,4 +196,9 @@ class FraudResult(Value):
 
     def __reduce__(self) -> tuple[Callable[[bytes], "FraudResult"], tuple[bytes]]:
         """Between processes as JSON: of thousands of verdicts pickle makes an object at a time."""
-        return FraudResult.model_validate_json, (self.model_dump_json().encode(),)
+        return _read_result, (self.model_dump_json().encode(),)
+
+
+def _read_result(content: bytes) -> FraudResult:
+    """A function with a name: cloudpickle would send the code of a class's method every time."""
+    return FraudResult.model_validate_json(content)

@@ -70,7 +70,7 @@ class SceneBackend:
         # The networks are small: with more threads these spend their time waiting for each other.
         torch.set_num_threads(1)
         libllvm = ImageOptions.model_validate(setup.options).libllvm
-        self._diffusion = SceneDiffusion.load()
+        self._diffusion = SceneDiffusion.load(cache=setup.cache_dir / "words")
         self._renderer = Renderer(libllvm, setup.cache_dir, setup.device)
         self._renderer.warm_up()
 
@@ -80,6 +80,7 @@ class SceneBackend:
             ModelCard(
                 name=MODEL,
                 version=self._diffusion.version,
+                kind=self.name,
                 weights_sha256=self._diffusion.weights_sha256,
                 device=self._renderer.variant,
                 reason=" ".join(self._renderer.degraded) or None,

@@ -13,7 +13,17 @@ LOOK_AHEAD = 16
 class Replica:
     """One replica: works on one request at a time and has one base model on its GPU."""
 
-    __slots__ = ("asked_s", "busy", "draining", "held", "host", "loading", "number", "ready")
+    __slots__ = (
+        "asked_s",
+        "busy",
+        "draining",
+        "held",
+        "host",
+        "loaded_s",
+        "loading",
+        "number",
+        "ready",
+    )
 
     def __init__(self, number: int, asked_s: float) -> None:
         self.number = number
@@ -24,6 +34,7 @@ class Replica:
         self.held: int | None = None
         self.host: dict[int, None] = {}  # models in host memory, the oldest first
         self.loading: int | None = None  # into host memory, in the background
+        self.loaded_s = 0.0  # when that will be done
 
 
 class Fleet:
@@ -44,10 +55,11 @@ class Fleet:
         self._wanted: Mapping[int, int] = {}
         self._holding: dict[int, dict[int, Replica]] = {}
         self._hosting: dict[int, dict[int, Replica]] = {}
+        self._loading: dict[int, dict[int, Replica]] = {}  # free or not
         self.copies: Counter[int] = Counter()
         self.alive: dict[int, Replica] = {}
         self.free: dict[int, Replica] = {}  # the longest idle first
-        self.swaps = {"none": 0, "host": 0, "storage": 0, "ahead": 0}
+        self.swaps = {"none": 0, "host": 0, "coming": 0, "storage": 0, "ahead": 0}
         self.gone_s = 0.0
 
     def add(self, now_s: float) -> Replica:
@@ -87,6 +99,7 @@ class Fleet:
             del self.alive[replica.number]
             self.copies.subtract(replica.host.keys())
             replica.draining = True
+            self._stop_loading(replica)
             if not replica.busy:
                 self.gone_s += now_s + self._stop_s - replica.asked_s
 
@@ -96,16 +109,19 @@ class Fleet:
         return not free and self.copies[model] > 0
 
     def choose(self, model: int, needed: Iterable[int] = ()) -> Replica:
-        """The free replica for a model: with it on the GPU, in host memory, or the longest idle."""
+        """The free replica for a model: with it on the GPU, in host memory or soon, else the longest idle."""
         for index in (self._holding, self._hosting):
             found = index.get(model)
             if found:
                 return next(iter(found.values()))
+        coming = [r for r in self._loading.get(model, {}).values() if r.number in self.free]
+        if coming:
+            return min(coming, key=lambda replica: replica.loaded_s)
         spared = set(needed)
         first = list(islice(self.free.values(), LOOK_AHEAD))
         return next((r for r in first if r.held not in spared), first[0])
 
-    def start(self, replica: Replica, model: int, lora: bool) -> float:
+    def start(self, now_s: float, replica: Replica, model: int, lora: bool) -> float:
         """Occupy a replica for a request; seconds of loading before its work begins."""
         self._occupy(replica)
         replica.busy = True
@@ -115,10 +131,14 @@ class Fleet:
         elif model in replica.host:
             self.swaps["host"] += 1
             load_s += next(self._host_s)
+        elif replica.loading == model:
+            self.swaps["coming"] += 1
+            load_s += replica.loaded_s - now_s + next(self._host_s)
+            self._stop_loading(replica)
         else:
             self.swaps["storage"] += 1
             load_s += next(self._storage_s)
-            replica.loading = None  # what was loading in the background gives way
+            self._stop_loading(replica)  # what was loading in the background gives way
         replica.held = model
         self._remember(replica, model)
         return load_s
@@ -149,17 +169,20 @@ class Fleet:
         if replica.number in self.free:
             self._hosting[model].pop(replica.number)
 
-    def load_ahead(self, wanted: Mapping[int, int]) -> list[tuple[Replica, int, float]]:
+    def load_ahead(
+        self, now_s: float, wanted: Mapping[int, int]
+    ) -> list[tuple[Replica, int, float]]:
         """Begin to load into host memory what too few replicas hold.
 
         Args:
+            now_s: Time.
             wanted: Replicas that should hold each model, the most popular first.
 
         Returns:
             Replica, model and seconds of each load that begins.
         """
         self._wanted = wanted
-        coming = Counter(r.loading for r in self.alive.values() if r.loading is not None)
+        coming = {model: len(replicas) for model, replicas in self._loading.items()}
         lacking = missing(wanted, self.copies, coming)
         begun = []
         for replica in self.alive.values():
@@ -170,9 +193,16 @@ class Fleet:
             place = next((i for i, m in enumerate(lacking) if m not in replica.host), None)
             if place is None:
                 continue
-            replica.loading = lacking.pop(place)
-            begun.append((replica, replica.loading, next(self._storage_s)))
+            model, load_s = lacking.pop(place), next(self._storage_s)
+            replica.loading, replica.loaded_s = model, now_s + load_s
+            self._loading.setdefault(model, {})[replica.number] = replica
+            begun.append((replica, model, load_s))
         return begun
+
+    def _stop_loading(self, replica: Replica) -> None:
+        if replica.loading is not None:
+            del self._loading[replica.loading][replica.number]
+            replica.loading = None
 
     def _has_room(self, replica: Replica) -> bool:
         return len(replica.host) < self._slots or any(
@@ -183,9 +213,9 @@ class Fleet:
 
     def loaded(self, replica: Replica, model: int) -> None:
         """A background load is done, unless it gave way meanwhile."""
-        if replica.loading != model or replica.draining:
+        if replica.loading != model:
             return
-        replica.loading = None
+        self._stop_loading(replica)
         if model not in replica.host and self._has_room(replica):
             self.swaps["ahead"] += 1
             self._remember(replica, model)

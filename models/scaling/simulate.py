@@ -1,6 +1,7 @@
 """A discrete-event simulator: a trace, a policy, and what it costs and achieves."""
 
 import heapq
+import math
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -20,7 +21,8 @@ TICK_S = 10.0  # at this interval Ray Serve pushes its metrics
 ONGOING_S = 30.0  # over which Ray Serve averages them
 LOAD_S = 300.0  # over which the load is averaged
 RECENT_S = 90.0  # of the load that tells a trend
-LOAD_AHEAD_S = 20.0  # between looks at what is loaded where
+USUAL_S = 3600.0  # over which loads of models are compared with work
+LOAD_AHEAD_S = 10.0  # between looks at what is loaded where
 SCAN = 16  # requests of the queue that a free replica looks at
 SMOOTHING = 0.2  # of the measured seconds per request
 FIRST_COMES_S = 20.0  # the first of the queue is not passed over for longer
@@ -36,7 +38,9 @@ class Observation:
         replicas: Asked for.
         ready: Of them, able to work.
         ongoing: Requests queued or worked on, mean of the last `look_back_s`.
-        load: Work and loads begun, seconds per second, mean of 5 minutes.
+        load: Work begun, seconds per second, mean of 5 minutes, and what loads of models usually
+            add to it: a replica that has just started loads several, which tells nothing of what
+            will be asked for.
         recent: The same over the last 90 s.
         backlog_s: Seconds of work in the queue.
         cold_start_s: From asking for a replica until it works.
@@ -73,6 +77,7 @@ class World:
     Attributes:
         times: Draws of loading times.
         startup_s: From asking for a replica until it works.
+        startups_s: The same of the first that are added, one after the other, where it is known.
         host_models: Base models that a replica keeps in host memory.
         min_replicas: Never fewer.
         max_replicas: Never more.
@@ -85,10 +90,13 @@ class World:
         warm: The first replicas are ready at the start.
         patience_s: A request waits so long for a busy replica that has its base model, before a
             free one loads it.
+        told_s: So old is what a policy is told of the queue: who sent the requests tells it, from
+            time to time.
     """
 
     times: LoadTimes
     startup_s: float = 60.0
+    startups_s: tuple[float, ...] = ()
     host_models: int = 4
     min_replicas: int = 1
     max_replicas: int = 64
@@ -99,6 +107,7 @@ class World:
     stop_s: float = 0.0
     warm: bool = False
     patience_s: float = 0.0
+    told_s: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -166,12 +175,15 @@ class Simulation:
         self._pushed = 0
         self._queue: deque[int] = deque()
         self._backlog_s = 0.0
-        self._begun_s = 0.0  # work and loads since the last tick
+        self._begun_s, self._loading_s = 0.0, 0.0  # work, and loads of models, since the last tick
+        self._usual_s = [0.0, 0.0]  # the same over the last hour, fading
         self._recent: deque[float] = deque(maxlen=round(LOAD_S / world.tick_s))
         self._ongoing, self._working, self._counted_at_s = 0, 0, 0.0
         self._ongoing_s, self._working_s = 0.0, 0.0  # their integrals
         kept = round(world.look_back_s / world.tick_s) + 1
         self._integrals: deque[tuple[float, float]] = deque([(0.0, 0.0)], maxlen=kept)
+        self._startups_s = iter(world.startups_s)
+        self._told = deque([(0, 0.0)] * math.ceil(world.told_s / world.tick_s))
         self._lately_s = 0.0  # that a request took
         self._popularity: Popularity[int] = Popularity()
         self._looked_s = 0.0
@@ -238,8 +250,8 @@ class Simulation:
             self._start(now_s, self._fleet.choose(self._model[index]), index, 0.0)
 
     def _start(self, now_s: float, replica: Replica, index: int, handover_s: float) -> None:
-        load_s = self._fleet.start(replica, self._model[index], self._lora[index])
-        self._begun_s += load_s
+        load_s = self._fleet.start(now_s, replica, self._model[index], self._lora[index])
+        self._loading_s += load_s
         self._count(now_s, 0, 1)
         took_s = load_s + self._service[index]
         self._lately_s += (SMOOTHING if self._lately_s else 1.0) * (took_s - self._lately_s)
@@ -293,7 +305,12 @@ class Simulation:
         self._count(now_s, 0, 0)
         self._integrals.append((self._ongoing_s, self._working_s))
         self._recent.append(self._begun_s)
-        self._begun_s = 0.0
+        fade = 1 - self._world.tick_s / USUAL_S
+        begun = (self._begun_s, self._loading_s)
+        self._usual_s = [
+            fade * usual + new for usual, new in zip(self._usual_s, begun, strict=True)
+        ]
+        self._begun_s, self._loading_s = 0.0, 0.0
         seen = self._observe(now_s)
         wanted = max(self._policy(seen), self._world.min_replicas)
         self._scale(now_s, min(wanted, self._world.max_replicas))
@@ -301,29 +318,45 @@ class Simulation:
         if self._world.loads_ahead and now_s - self._looked_s >= LOAD_AHEAD_S:
             self._load_ahead(now_s, seen)
 
+    def _look_at_queue(self, *_: object) -> None:
+        self._told.append((len(self._queue), max(self._backlog_s, 0.0)))
+
+    def _told_of_queue(self, now_s: float) -> tuple[int, float]:
+        """Requests in the queue and their work, as they were `told_s` ago."""
+        ahead_s = len(self._told) * self._world.tick_s - self._world.told_s
+        if ahead_s > 0:
+            self._push(now_s + ahead_s, self._look_at_queue, None, 0)
+        else:
+            self._look_at_queue()
+        return self._told.popleft()
+
     def _observe(self, now_s: float) -> Observation:
         tick_s, (first, last) = self._world.tick_s, (self._integrals[0], self._integrals[-1])
         span_s = max(tick_s * (len(self._integrals) - 1), tick_s)
+        queued, backlog_s = self._told_of_queue(now_s)
+        work_s, loading_s = self._usual_s
+        with_loads = 1 + min(loading_s / work_s, 1.0) if work_s > 0 else 1.0
         return Observation(
             now_s=now_s,
             replicas=self._target,
             ready=len(self._fleet.alive),
             ongoing=(last[0] - first[0]) / span_s,
-            load=sum(self._recent) / (tick_s * len(self._recent)),
-            recent=_mean_of_last(self._recent, round(RECENT_S / tick_s)) / tick_s,
-            backlog_s=max(self._backlog_s, 0.0),
+            load=with_loads * sum(self._recent) / (tick_s * len(self._recent)),
+            recent=with_loads * _mean_of_last(self._recent, round(RECENT_S / tick_s)) / tick_s,
+            backlog_s=backlog_s,
             cold_start_s=self._world.startup_s,
             working=(last[1] - first[1]) / span_s,
             service_s=self._lately_s,
-            queued=len(self._queue),
+            queued=queued,
         )
 
     def _scale(self, now_s: float, target: int) -> None:
         if target == self._target:
             return
         self._changes += 1
-        startup_s = 0.0 if self._world.warm and now_s == 0 else self._world.startup_s
         for _ in range(target - self._target):
+            warm = self._world.warm and now_s == 0
+            startup_s = 0.0 if warm else next(self._startups_s, self._world.startup_s)
             replica = self._fleet.add(now_s)
             self._push(now_s + startup_s, self._ready, replica, 0)
         if target < self._target:
@@ -334,7 +367,7 @@ class Simulation:
         self._looked_s = now_s
         busy = CROWDING * seen.load / max(self._target, 1)
         wanted = copies(self._popularity.shares(now_s), self._target, self._world.host_models, busy)
-        for replica, model, load_s in self._fleet.load_ahead(wanted):
+        for replica, model, load_s in self._fleet.load_ahead(now_s, wanted):
             self._push(now_s + load_s, self._loaded, replica, model)
 
     def _outcome(self, end_s: float) -> Outcome:

@@ -59,7 +59,7 @@ class VideoModel:
     def cards(self) -> tuple[ModelCard, ...]:
         """The engines that film scenes, and the models of those that make up what is seen."""
         films = tuple(
-            ModelCard(name=card.name, version=VERSION, device=self._setup.device)
+            ModelCard(name=card.name, version=VERSION, kind=card.name, device=self._setup.device)
             for card in engine_cards()
             if card.name in ("nerf", "path-trace", "layers")
         )

@@ -1,6 +1,12 @@
 """What requests may choose from: the engines, and usual sizes."""
 
+from collections.abc import Mapping
+from typing import get_args
+
+from pydantic import JsonValue
+
 from models.core.capability import Value
+from models.core.offer import Wish
 from models.video.schema import EngineName, GeneratorName
 
 
@@ -43,3 +49,11 @@ def engine_cards() -> tuple[EngineCard, ...]:
         EngineCard(name="diffusion", description="a video model of this machine; no camera"),
         EngineCard(name="runway", description="a provider's video models; needs a key, costs"),
     )
+
+
+def film_wish(arguments: Mapping[str, JsonValue]) -> Wish | None:
+    """Which optional model a `VideoRequest` needs; engines that film scenes are always there."""
+    engine = arguments.get("engine")
+    if engine not in get_args(GeneratorName):
+        return None
+    return Wish(str(engine), str(arguments.get("model") or ""))

@@ -154,7 +154,7 @@ class Studio:
         if self._composer is None:
             from models.image.scene import SceneDiffusion  # noqa: PLC0415  # loads torch
 
-            self._composer = SceneDiffusion.load()
+            self._composer = SceneDiffusion.load(cache=self._setup.cache_dir / "words")
         return self._composer.compose(prompt, seed).scene
 
 

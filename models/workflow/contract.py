@@ -197,6 +197,19 @@ class Page(Value):
     cursor: str | None = None
 
 
+class Usage(Value):
+    """What an owner has under way, and may have."""
+
+    owner: str
+    tasks: int = Field(description="queued or running")
+    max_tasks: int | None = Field(description="further ones are refused; null is no limit")
+    calls_running: int = Field(description="calls of these tasks that have a place")
+    calls_waiting: int = Field(description="those that wait for one")
+    max_calls: int | None = Field(
+        description="at most so many have a place in one capability; null is no limit"
+    )
+
+
 @dataclass(frozen=True)
 class Request:
     """A run to be accepted.
@@ -226,7 +239,7 @@ class Engine(Protocol):
 
         Raises:
             Conflict: The name belongs to a run with another payload.
-            CapacityExceeded: Too many runs are under way.
+            CapacityExceeded: Too many runs are under way, or too many of this owner's.
             StorageFull: The store has too little room.
         """
         ...
@@ -237,6 +250,10 @@ class Engine(Protocol):
 
     async def find(self, query: Query) -> Page:
         """Runs of an owner."""
+        ...
+
+    async def usage(self, owner: str) -> Usage:
+        """What an owner has under way."""
         ...
 
     async def cancel(self, run_id: str, owner: str) -> bool:

@@ -42,6 +42,7 @@ from models.workflow.contract import (
     RunStatus,
     Steps,
     Submitted,
+    Usage,
 )
 from models.workflow.database import Database
 from models.workflow.duties import every
@@ -51,6 +52,7 @@ from models.workflow.intake import Intake
 from models.workflow.interpreter import RunFailed, interpret
 from models.workflow.journal import StaleEpoch
 from models.workflow.leases import Lease
+from models.workflow.occupancy import Occupancy
 from models.workflow.options import EngineOptions
 from models.workflow.orphans import find_orphans
 from models.workflow.performer import Performer
@@ -110,7 +112,8 @@ class DurableEngine:
         self._dispatcher = Dispatcher(self._database, post)
         self._registry = Registry(self._database, self._lease.epoch)
         self._intake = Intake(self._begin, lambda: self._registry.is_busy)
-        self._active: set[str] = set()
+        self._gate = Gate(options.max_steps, options.max_steps_per_owner)
+        self._busy = Occupancy(options, self._intake, self._gate, self._database.path)
         self._idle: frozenset[str] = frozenset()
         self._background: list[asyncio.Task[None]] = []
 
@@ -123,7 +126,7 @@ class DurableEngine:
             self._outputs,
             self._memo,
             epoch=self._lease.epoch,
-            gate=Gate(self._options.max_steps),
+            gate=self._gate,
             fence=self._lease.fence,
             keep_preview=self._previews.keep,
         )
@@ -162,17 +165,18 @@ class DurableEngine:
     @property
     def active_runs(self) -> int:
         """Runs under way in this process, or about to be."""
-        return len(self._intake.names | self._active)
+        return len(self._busy.owners)
 
     async def submit(self, request: Request) -> Submitted:
         """Accept a run: after the return it survives any crash.
 
         Raises:
             InvalidInput: The id belongs to a run with another payload.
-            CapacityExceeded: Too many runs are under way.
+            CapacityExceeded: Too many runs are under way, or too many of this owner's.
             StorageFull: The store has too little room.
         """
-        self._check_room()
+        if not self._lease.is_certain:
+            raise UpstreamUnavailable("the database of runs does not answer", 2.0)
         spec = request.spec.to_json()
         payload = Payload(
             owner=request.owner,
@@ -190,7 +194,8 @@ class DurableEngine:
             payload.accepted_at,
             payload,
         )
-        known = await self._registry.enter(run)
+        with self._busy.arriving(run.run_id, run.owner):
+            known = await self._registry.enter(run)
         if known is None:
             self._intake.put(run)
         elif known != run.digest:
@@ -205,13 +210,8 @@ class DurableEngine:
         with SetWorkflowID(run.run_id), DBOSContextSetAuth(run.owner, None):
             handle = await DBOS.start_workflow_async(self._dag, run.payload.model_dump(mode="json"))
         if hasattr(handle, "task"):  # DBOS answers with a task where it runs one
-            self._active.add(run.run_id)
+            self._busy.began(run.run_id, run.owner)
         await self._registry.begun(run.run_id)
-
-    def _check_room(self) -> None:
-        if not self._lease.is_certain:
-            raise UpstreamUnavailable("the database of runs does not answer", 2.0)
-        self._options.check_room(self.active_runs, self._database.path)
 
     async def _execute(self, payload: dict[str, Any]) -> dict[str, JsonValue]:
         """The workflow."""
@@ -219,11 +219,11 @@ class DurableEngine:
         assert run_id is not None  # noqa: S101 - within a workflow
         accepted = Payload.model_validate(payload)
         run = Run(run_id, accepted, Spec.model_validate(accepted.spec))
-        self._active.add(run_id)
+        self._busy.began(run_id, accepted.owner)
         try:
             return await self._to_its_end(run)
         finally:
-            self._active.discard(run_id)
+            self._busy.ended(run_id)
 
     async def _to_its_end(self, run: Run) -> dict[str, JsonValue]:
         first = await self._end(run, STARTED, {}, (STARTED,))
@@ -288,6 +288,10 @@ class DurableEngine:
         """Runs of an owner, newest first."""
         return await self._registry.find(query)
 
+    async def usage(self, owner: str) -> Usage:
+        """What an owner has under way in this process."""
+        return self._busy.usage(owner)
+
     async def cancel(self, run_id: str, owner: str) -> bool:
         """Stop a run; false where it is unknown."""
         accepted = await self._registry.of(run_id, owner)
@@ -335,7 +339,7 @@ class DurableEngine:
                 if not found and known.state in FINAL:
                     return  # it ended before this reader came, with an event that it has seen
                 with suppress(TimeoutError):
-                    pause_s = OWN_POLL_S if run_id in self._active else POLL_S
+                    pause_s = OWN_POLL_S if run_id in self._busy else POLL_S
                     await asyncio.wait_for(news.wait(), pause_s)
                 if time.monotonic() - checked_s > 2:
                     known, checked_s = await self._known(run_id, owner), time.monotonic()
@@ -346,7 +350,8 @@ class DurableEngine:
         if found.is_any_dead:
             await asyncio.to_thread(self._lease.fence_dead)
             found = await asyncio.to_thread(find_orphans, self._database, self._lease)
-        taken = await self._hand_over(found.begun) if found.begun else []
+        begun = found.begun
+        taken = await asyncio.to_thread(hand_over, self._dbos, begun) if begun else []
         waiting = [name for name in found.waiting if name not in self._intake]
         for run in await self._registry.waiting(waiting) if waiting else ():
             taken.append(run.run_id)
@@ -354,9 +359,6 @@ class DurableEngine:
         if taken:
             logger.warning("runs taken over", extra={"count": len(taken)})
         return taken
-
-    async def _hand_over(self, begun: dict[str, str]) -> list[str]:
-        return await asyncio.to_thread(hand_over, self._dbos, begun)
 
     async def webhook_secret(self, owner: str) -> str:
         """The key that an owner's webhooks are signed with."""
@@ -375,11 +377,11 @@ class DurableEngine:
             load_input=False,
             load_output=False,
         )
-        idle = frozenset(row.workflow_id for row in rows) - self._active - self._intake.names
+        idle = frozenset(row.workflow_id for row in rows) - self._busy.owners.keys()
         dropped, self._idle = sorted(idle & self._idle), idle
         for run_id in dropped:
             logger.warning("dropped run is run again", extra={"run_id": run_id})
-            await self._hand_over({run_id: self._lease.executor_id})
+            await asyncio.to_thread(hand_over, self._dbos, {run_id: self._lease.executor_id})
         return dropped
 
     async def expire(self, age_s: float) -> int:

@@ -1,4 +1,4 @@
-"""Accepted runs on their way into the store of checkpoints, the most urgent first."""
+"""Accepted runs on their way into the store of checkpoints: the most urgent first, owners in turn."""
 
 import asyncio
 import itertools
@@ -29,14 +29,16 @@ class Intake:
         self._begin = begin
         self._is_busy = is_busy
         self._waiting: dict[str, Registered] = {}
-        self._beginning: set[str] = set()
-        self._order: asyncio.PriorityQueue[tuple[int, int, str]] = asyncio.PriorityQueue()
+        self._beginning: dict[str, str] = {}
+        self._order: asyncio.PriorityQueue[tuple[int, int, int, str]] = asyncio.PriorityQueue()
         self._numbers = itertools.count()
+        self._turn: dict[int, int] = {}
+        self._last: dict[tuple[int, str], int] = {}
 
     @property
-    def names(self) -> frozenset[str]:
-        """All runs that are here."""
-        return frozenset(self._beginning.union(self._waiting))
+    def owners(self) -> dict[str, str]:
+        """Owners by run, of all that are here."""
+        return {**self._beginning, **{name: run.owner for name, run in self._waiting.items()}}
 
     def __contains__(self, run_id: object) -> bool:
         return run_id in self._waiting or run_id in self._beginning
@@ -47,16 +49,19 @@ class Intake:
             return
         self._waiting[run.run_id] = run
         priority = int(run.payload.spec.get("priority", 5)) if run.payload else 0
-        self._order.put_nowait((priority, next(self._numbers), run.run_id))
+        # Each owner has one run in each turn: who comes late waits for no queue of another's.
+        turn = max(self._turn.get(priority, 0), self._last.get((priority, run.owner), 0)) + 1
+        self._last[priority, run.owner] = turn
+        self._order.put_nowait((priority, turn, next(self._numbers), run.run_id))
 
     async def begin(self, run: Registered) -> None:
         """Begin a run at once, whether or not it is here."""
         self._waiting.pop(run.run_id, None)
-        self._beginning.add(run.run_id)
+        self._beginning[run.run_id] = run.owner
         try:
             await self._begin(run)
         finally:
-            self._beginning.discard(run.run_id)
+            self._beginning.pop(run.run_id, None)
 
     async def _give_way(self) -> None:
         for _ in range(int(GIVE_WAY_S / POLL_S)):
@@ -67,7 +72,8 @@ class Intake:
     async def drain(self) -> None:
         """Begin what comes, for ever; several may do so side by side."""
         while True:
-            _, _, run_id = await self._order.get()
+            priority, turn, _, run_id = await self._order.get()
+            self._turn[priority] = turn
             await self._give_way()
             run = self._waiting.get(run_id)
             if run is None:

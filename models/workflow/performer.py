@@ -204,7 +204,9 @@ class Performer:
 
     async def _once(self, call: Call, arguments: Scope, attempt: int) -> JsonValue:
         task, run = call.task, call.run
-        async with self._gate.place(run.spec.priority if task.priority is None else task.priority):
+        priority = run.spec.priority if task.priority is None else task.priority
+        capability = task.uses.partition(".")[0]
+        async with self._gate.place(priority, run.payload.owner, capability):
             limit_s = call.limit_s
             keep = partial(self._keep_preview, run.run_id, run.payload.owner)
             progress = Progress(self._journal, call, attempt, keep)

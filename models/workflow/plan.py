@@ -2,6 +2,7 @@
 
 import itertools
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 
 from pydantic import JsonValue
 
@@ -13,6 +14,7 @@ from models.workflow.expressions import (
     expressions_in,
     parse,
     paths_of,
+    render,
 )
 from models.workflow.spec import MAX_FAN_OUT, Spec, Task
 
@@ -110,6 +112,29 @@ def combinations(task: Task) -> tuple[dict[str, JsonValue], ...] | None:
     names = list(task.strategy.matrix)
     rows = itertools.product(*task.strategy.matrix.values())
     return tuple(dict(zip(names, row, strict=True)) for row in rows)
+
+
+def unconditional(spec: Spec) -> Iterator[Task]:
+    """Tasks of a valid graph that run unless another one fails: no condition can skip them."""
+    tasks = {task.id: task for task in spec.tasks}
+    needs = {task.id: needs_of(task) for task in spec.tasks}
+    skippable: set[str] = set()
+    for name in itertools.chain.from_iterable(waves(needs)):
+        if tasks[name].condition is not None or skippable.intersection(needs[name]):
+            skippable.add(name)
+        else:
+            yield tasks[name]
+
+
+def foreseen(task: Task, inputs: Mapping[str, JsonValue]) -> Iterator[dict[str, JsonValue]]:
+    """Arguments of each call of a task, without those that depend on what other tasks find."""
+    for row in combinations(task) or ({},):
+        values: dict[str, JsonValue] = {"inputs": dict(inputs), "matrix": row}
+        known: dict[str, JsonValue] = {}
+        for name, template in task.arguments.items():
+            with suppress(ExpressionError):
+                known[name] = render(template, values)
+        yield known
 
 
 def known_size(task: Task) -> int | None:

@@ -3,7 +3,7 @@
 import json
 from collections import Counter
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from pydantic import JsonValue
 
@@ -36,10 +36,12 @@ class Fault:
     Attributes:
         pointer: JSON Pointer to where it stands.
         detail: What was wrong, what was expected.
+        place: The same place in words: the name of the task, and the field.
     """
 
     pointer: str
     detail: str
+    place: str = ""
 
 
 class InvalidGraph(InvalidInput):
@@ -53,7 +55,8 @@ class InvalidGraph(InvalidInput):
     @classmethod
     def of(cls, faults: tuple[Fault, ...]) -> "InvalidGraph":
         """The error that tells of these faults."""
-        error = cls("; ".join(f"{fault.pointer}: {fault.detail}" for fault in faults[:5]))
+        said = (f"{fault.place or fault.pointer}: {fault.detail}" for fault in faults[:5])
+        error = cls("; ".join(said))
         error.args = (*error.args, faults)
         return error
 
@@ -74,7 +77,22 @@ def check(spec: Spec, services: Mapping[str, Service]) -> None:
 
 def faults_of(spec: Spec, services: Mapping[str, Service]) -> tuple[Fault, ...]:
     """All that is wrong with a graph, in the order of the document."""
-    return tuple(_Checker(spec, services).faults())
+    return tuple(
+        replace(fault, place=_place(spec, fault.pointer))
+        for fault in _Checker(spec, services).faults()
+    )
+
+
+def _place(spec: Spec, pointer: str) -> str:
+    """A place in words, for whom the position of a task tells nothing."""
+    if not pointer:
+        return "the graph"
+    parts = pointer.removeprefix("/").split("/")
+    place = ""
+    if parts[0] == "tasks" and len(parts) > 1:
+        place, parts = f"task {spec.tasks[int(parts[1])].id!r}", parts[2:]
+    named = parts[1:] if place and parts[:1] == ["with"] and len(parts) > 1 else parts
+    return ", ".join(filter(None, (place, ".".join(named))))
 
 
 class _Checker:

@@ -49,6 +49,12 @@ class InProcess:
         except CapabilityError as error:
             return error
 
+    async def content(
+        self, entry: Entry, request: BaseModel, owner: str, request_id: str
+    ) -> object:
+        outcome = await self.run(entry, request, owner, request_id)
+        return outcome.model_dump_json().encode() if isinstance(outcome, BaseModel) else outcome
+
     async def follow(
         self, entry: Entry, request: BaseModel, owner: str, request_id: str
     ) -> AsyncGenerator[object, None]:

@@ -80,6 +80,17 @@ def start(which: str, old: str, new: str = "") -> Any:
         (drop("provider", "security_group"), "opens ssh to everyone"),
         (put("provider", "security_group", "IpPermissions", value=[STATS]), "ports 8404 to 8404"),
         (start("head", "~/redis.env", "~/other.env"), "set RAY_REDIS_ADDRESS"),
+        (start("head", "--autoscaling-config=~/ray_bootstrap_config.yaml"), "no worker ever joins"),
+        (start("head", "--redis-password", "--other"), "`ray start` reads no RAY_REDIS_PASSWORD"),
+        (start("head", "--port=6379", "--port=6380"), "use --address=$RAY_HEAD_IP:6380"),
+        (put("max_workers", value=0), "no worker ever starts; raise it"),
+        (put(*SPOT, "labels", value={"usd-per-hour": "0.4 USD"}), "write the bare number"),
+        (put(*SPOT, "resources", value={"CPU": 4, "gpu": 1}), "gpu is none of Ray's; write GPU"),
+        (put(*SPOT, "node_config", value={"instance_type": "g6.xlarge"}), "set InstanceType"),
+        (drop("provider", "region"), "name the region"),
+        (put("auth", "ssh_user", value="ec2-user"), "not in /home/ec2-user, the home of ec2-user"),
+        (put("auth", "ssh_private_key", value="/no/key.pem"), "there is no /no/key.pem"),
+        (put("file_mounts", "/home/ubuntu/app", value="/no/orrery"), "there is no /no/orrery here"),
     ],
 )
 def test_a_planted_mistake_is_found_with_its_mend(
@@ -93,6 +104,18 @@ def test_a_planted_mistake_is_found_with_its_mend(
 
     assert status == 1
     assert said in capsys.readouterr().out
+
+
+def test_a_head_that_is_a_worker_too_is_found(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    document = yaml.safe_load((ROOT / "clusters/on-premises.yaml").read_text())
+    document["provider"]["worker_ips"] = [document["provider"]["head_ip"], "192.0.2.12"]
+    path = tmp_path / "cluster.yaml"
+    path.write_text(yaml.safe_dump(document))
+
+    assert main(["cluster", "check", str(path)]) == 1
+    assert "take it off worker_ips" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize("text", ["a: [", "- 1", None])
@@ -121,6 +144,22 @@ def idle_gpus(document: dict[str, Any]) -> None:
     group |= {"minReplicas": 1, "replicas": 1}
 
 
+def worker(document: dict[str, Any]) -> Any:
+    return document["spec"]["rayClusterConfig"]["workerGroupSpecs"][0]["template"]["spec"]
+
+
+def another_volume(document: dict[str, Any]) -> None:
+    worker(document)["volumes"] = []
+
+
+def a_number(document: dict[str, Any]) -> None:
+    worker(document)["containers"][0]["env"].append({"name": "ORRERY_RETENTION_DAYS", "value": 7})
+
+
+def no_room(document: dict[str, Any]) -> None:
+    document["spec"]["rayClusterConfig"]["workerGroupSpecs"][0]["maxReplicas"] = 0
+
+
 def nothing_expected(document: dict[str, Any]) -> None:
     (group,) = document["spec"]["rayClusterConfig"]["workerGroupSpecs"]
     group["template"]["spec"]["containers"][0]["env"] = []
@@ -137,6 +176,11 @@ def nothing_expected(document: dict[str, Any]) -> None:
         (gpu_on_the_head, "move it to a worker"),
         (idle_gpus, "set it to 0"),
         (nothing_expected, "set ORRERY_ACCELERATOR=gpu"),
+        (another_volume, "no volume is named keys; add it to volumes"),
+        (a_number, 'env ORRERY_RETENTION_DAYS is no text; quote it: "7"'),
+        (no_room, "maxReplicas is 0, so it never starts"),
+        (drop(*CLUSTER, "gcsFaultToleranceOptions"), "name a Redis"),
+        (put("kind", value="RayCluster"), "kind: Input should be 'RayService'"),
     ],
 )
 def test_a_mistake_in_the_kuberay_manifest_is_named_with_its_mend(

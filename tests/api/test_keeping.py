@@ -97,7 +97,7 @@ class Service:
     async def rounds(self, count: int = 3) -> None:
         """Wait until so many reports have come."""
         end = self.actor.reports + count
-        while self.actor.reports < end:
+        while self.actor.reports < end:  # noqa: ASYNC110
             await asyncio.sleep(0.001)
 
 
@@ -120,7 +120,7 @@ async def reporting(*replicas: Keeping) -> AsyncIterator[None]:
 
 
 async def until(condition: Callable[[], bool]) -> None:
-    while not condition():
+    while not condition():  # noqa: ASYNC110
         await asyncio.sleep(0.001)
 
 
@@ -230,12 +230,12 @@ async def test_without_a_ledger_nothing_is_loaded_which_is_said_once_and_counts_
 
 def test_serve_is_told_what_left_memory_where_it_can_be() -> None:
     known = SimpleNamespace(models={"a": "a", "b": "b"}, _push_multiplexed_replica_info=False)
-    replica = SimpleNamespace(**{"__serve_multiplex_wrapper": known})
+    replica = SimpleNamespace(__serve_multiplex_wrapper=known)
     leave(replica, "c")
     untouched = known._push_multiplexed_replica_info
     leave(replica, "a")
     leave(SimpleNamespace(), "a")
-    leave(SimpleNamespace(**{"__serve_multiplex_wrapper": None}), "a")
+    leave(SimpleNamespace(__serve_multiplex_wrapper=None), "a")
 
     assert not untouched
     assert (known.models, known._push_multiplexed_replica_info) == ({"b": "b"}, True)

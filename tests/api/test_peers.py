@@ -172,6 +172,7 @@ def leader(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[], Repl
     monkeypatch.setattr(serve, "get_deployment_handle", lambda _name: Handle([]))
     monkeypatch.setattr(replicas, "bind_to_node_address", lambda: None)
     monkeypatch.setattr(replicas, "join_serve_log", lambda: None)
+    monkeypatch.setattr(replicas, "fixed_context", dict)
     monkeypatch.setattr(replicas, "HANDED_BACK_S", 0.02)
     for name in ("free", "begun"):
         monkeypatch.setattr(Leader, name, threading.Event())

@@ -12,6 +12,7 @@ from graphs.principals import add_key, remove_key
 from tests.api.conftest import Api
 
 EVERYTHING = frozenset({"*"})
+ADD = ("keys", "add")
 
 
 @pytest.fixture
@@ -128,6 +129,28 @@ def test_the_command_says_what_is_wrong_with_a_key_file(
 
     assert main(["keys", *action, "--file", str(keys_file)]) == 2
     assert said in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        ([*ADD, "--owner", "a/b", "--file", "FILE"], "the name must be 1 to 64 letters"),
+        ([*ADD, "--owner", "/", "--name", "a", "--file", "FILE"], "the owner must be 1 to 64"),
+        ([*ADD, "--owner", "a", "--file", "/dev/null/k.json"], "cannot be written"),
+        (["serve", "--port", "65536"], "a port is a number from 1 to 65535, not 65536"),
+        (["serve", "--port", "0"], "a port is a number"),
+        (["serve", "--dashboard-port", "-1"], "a port is a number"),
+        (["chaos", "--kills", "0"], "--kills must be above 0"),
+    ],
+)
+def test_the_command_says_what_is_wrong_with_its_arguments(
+    keys_file: Path, arguments: list[str], said: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main([str(keys_file) if each == "FILE" else each for each in arguments]) == 2
+    printed = capsys.readouterr().err
+    assert printed.startswith("orrery: ")
+    assert said in printed
+    assert not keys_file.exists()
 
 
 def test_a_missing_key_file_keeps_the_service_from_starting(

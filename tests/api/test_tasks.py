@@ -112,6 +112,10 @@ async def test_every_fault_is_told_with_its_pointer(http: httpx.AsyncClient) -> 
     body = assert_problem(answer, 422, "invalid-input")
     pointers = [error["pointer"] for error in body["errors"]]  # type: ignore[attr-defined]
     assert pointers == ["/tasks/0/with/sleep_s", "/tasks/1/uses", "/tasks/2/with/sleep_s"]
+    told = str(body["detail"])
+    assert told.startswith("task 'a', sleep_s: Input should be less than or equal to 60; ")
+    assert "task 'b', uses: no such service" in told
+    assert "/tasks/" not in told
 
 
 async def test_a_malformed_graph_points_into_the_body(http: httpx.AsyncClient) -> None:
@@ -211,6 +215,31 @@ async def test_what_takes_long_is_a_task_unasked(tasks: Api) -> None:
     assert answer.headers["location"] == answer.json()["url"]
     assert "preference-applied" not in answer.headers
     assert task["outputs"]["result"]["asset"]["filename"] == "probe.txt"
+
+
+async def test_each_owner_has_a_limit_and_sees_it(tasks: Api, tmp_path: Path) -> None:
+    keys = tmp_path / "keys.json"
+    headers = {
+        owner: {"X-API-Key": add_key(keys, owner, owner, frozenset({"*"}))} for owner in "ab"
+    }
+    busy = tasks.engine._busy  # type: ignore[union-attr]  # this one is ours
+    busy._options = replace(busy._options, max_runs_per_owner=2)
+    slow = {"name": "slow", "tasks": [probe("a", **{"with": {"sleep_s": 60}})]}
+    async with tasks.client(keys) as client:
+        begun = [await client.post(ORCHESTRATE, json=slow, headers=headers["a"]) for _ in "12"]
+        refused = await client.post(ORCHESTRATE, json=slow, headers=headers["a"])
+        own = (await client.get("/api/v1/usage", headers=headers["a"])).json()
+        other = (await client.get("/api/v1/usage", headers=headers["b"])).json()
+        free = await client.post(ORCHESTRATE, json=SPEC, headers=headers["b"])
+        for one in begun:
+            await client.delete(one.json()["url"], headers=headers["a"])
+
+    assert_problem(refused, 429, "capacity-exceeded")
+    assert refused.headers["retry-after"] == "5"
+    assert "2 of your tasks" in refused.json()["detail"]
+    assert (own["owner"], own["tasks"], own["max_tasks"]) == ("a", 2, 2)
+    assert (other["owner"], other["tasks"]) == ("b", 0)
+    assert free.status_code == 202
 
 
 async def test_a_key_must_cover_what_the_graph_uses(tasks: Api, tmp_path: Path) -> None:

@@ -106,6 +106,19 @@ async def test_a_dry_run_estimates_and_too_much_is_refused(http: httpx.AsyncClie
     assert (await http.get("/api/v1/task")).json()["runs"] == []
 
 
+async def test_an_engine_that_is_not_here_is_refused_at_once(http: httpx.AsyncClient) -> None:
+    diffused = await http.post(
+        "/api/v1/generate/video", json={"prompt": "a cube", "engine": "diffusion"}
+    )
+    bought = await http.post("/v1/videos", json={"prompt": "a cube", "model": "runway"})
+
+    assert_problem(diffused, 503, "model-unavailable")
+    assert "options.video.diffusion.checkpoints" in diffused.json()["detail"]
+    assert bought.status_code == 503
+    assert "ORRERY_SECRETS__VIDEO__RUNWAY_API_KEY" in bought.json()["error"]["message"]
+    assert (await http.get("/api/v1/task")).json()["runs"] == []
+
+
 async def test_a_path_is_shown_before_it_is_filmed(http: httpx.AsyncClient) -> None:
     shown = (await http.post("/api/v1/video/path", json={"video": CLIP})).json()
     picture = await http.get(shown["chart"]["url"])

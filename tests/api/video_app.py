@@ -39,6 +39,12 @@ class OneModel:
     async def run(self, entry: Entry, request: BaseModel, owner: str, request_id: str) -> object:
         return await asyncio.to_thread(self._answer, request, Run(owner, request_id))
 
+    async def content(
+        self, entry: Entry, request: BaseModel, owner: str, request_id: str
+    ) -> object:
+        outcome = await self.run(entry, request, owner, request_id)
+        return outcome.model_dump_json().encode() if isinstance(outcome, BaseModel) else outcome
+
     async def follow(
         self, entry: Entry, request: BaseModel, owner: str, request_id: str
     ) -> AsyncGenerator[object, None]:

@@ -6,9 +6,9 @@ from collections.abc import Iterator
 import pytest
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 
-from tests.serve.conftest import orrery, scratch
+from tests.serve.conftest import orrery, scratch, shared
 
-__all__ = ["orrery", "scratch"]
+__all__ = ["orrery", "scratch", "shared"]
 
 expect.set_options(timeout=60_000)
 FLAGS = ("--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-sync")

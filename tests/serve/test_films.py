@@ -44,7 +44,7 @@ def films(scratch: Path) -> Iterator[Service]:
     try:
         yield service.wait_until_ready()
     finally:
-        service.stop()
+        service.end()
 
 
 def test_a_helper_that_is_killed_is_not_seen_in_the_film(films: Service) -> None:

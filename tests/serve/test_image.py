@@ -9,35 +9,18 @@ import signal
 import socket
 import threading
 import time
-from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
 from PIL import Image
 
-from benchmarks import tiny_checkpoint
-from tests.serve.conftest import ROOT, Service, free_port
+from tests.serve.conftest import Service
+from tests.serve.test_tasks import until
 
 pytestmark = [pytest.mark.serve, pytest.mark.timeout(300)]
 ROUTE = "/api/v1/generate/image"
 SMALL = {"size": "96x64", "quality": "draft"}
-
-
-@pytest.fixture(scope="module")
-def orrery(scratch: Path) -> Iterator[Service]:
-    """The service as checked in, with a diffusion model of few weights."""
-    shelf = scratch / "checkpoints"
-    tiny_checkpoint.sdxl(shelf / "tiny")
-    options = {"image": {"diffusers": {"checkpoints": str(shelf), "hub": []}}}
-    environment = {"ORRERY_OPTIONS": json.dumps(options)}
-    config, data_dir = ROOT / "serve_config.yaml", scratch / "pictures"
-    started = Service(config, free_port(), data_dir, environment).start()
-    try:
-        yield started.wait_until_ready()
-    finally:
-        started.stop()
 
 
 def test_a_prompt_becomes_a_picture(orrery: Service) -> None:
@@ -151,6 +134,11 @@ def test_models_and_styles_are_listed(orrery: Service) -> None:
     assert status["uptime_s"] > 0
 
 
+def drawing(client: httpx.Client) -> int:
+    """Pictures that are being drawn."""
+    return int(client.get("/status").json()["deployments"]["image"]["running"])
+
+
 def test_a_client_that_leaves_frees_the_renderer_within_a_second(orrery: Service) -> None:
     body = json.dumps({"prompt": "four glass vases", "size": "1024x1024", "quality": "high"})
     head = (
@@ -158,14 +146,11 @@ def test_a_client_that_leaves_frees_the_renderer_within_a_second(orrery: Service
         f"Content-Length: {len(body)}\r\n\r\n"
     )
     with orrery.client() as client:
-
-        def running() -> int:
-            return int(client.get("/status").json()["deployments"]["image"]["running"])
-
         with socket.create_connection(("127.0.0.1", orrery.port)) as connection:
             connection.sendall((head + body).encode())
-            time.sleep(2)
-            assert running() == 1
+            until(lambda: drawing(client) == 1)
+            time.sleep(1)  # well within the picture, which takes longer by far
+            assert drawing(client) == 1
         left = time.monotonic()
         small = client.post(ROUTE, json={"prompt": "a cube", "seed": 1, **SMALL})
         elapsed_s = time.monotonic() - left
@@ -184,12 +169,13 @@ def test_a_replica_killed_while_it_draws_is_not_noticed(orrery: Service) -> None
         with orrery.client() as client:
             answers.append(client.post(ROUTE, json=body))
 
-    drawing = threading.Thread(target=draw)
-    drawing.start()
-    time.sleep(0.8)
+    caller = threading.Thread(target=draw)
+    caller.start()
+    with orrery.client() as client:
+        until(lambda: drawing(client) > 0 or bool(answers))
     for replica in orrery.replicas("image"):
         os.kill(replica.pid, signal.SIGKILL)
-    drawing.join()
+    caller.join()
 
     assert answers[0].status_code == 200
     assert answers[0].json()["images"][0]["seed"] == 8

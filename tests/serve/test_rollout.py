@@ -8,10 +8,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import pytest
 import yaml
 
 from tests.serve.conftest import ROOT, Service, free_port, probe_config
 
+pytestmark = pytest.mark.serve
 PROBE = "/api/v1/probe"
 
 
@@ -84,7 +86,7 @@ def test_a_rolling_change_and_its_way_back_lose_no_request(scratch: Path) -> Non
             limits.append(limit(service))
             none = orrery(service, port, "rollback")
     finally:
-        service.stop()
+        service.end()
 
     assert forth[0] == 0, forth[1]
     assert failed[0] == 1, failed[1]

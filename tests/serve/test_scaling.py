@@ -54,7 +54,7 @@ def pair(scratch: Path) -> Iterator[Service]:
     try:
         yield service.wait_until_ready()
     finally:
-        service.stop()
+        service.end()
 
 
 def wait(what: str, condition: Callable[[], bool], limit_s: float = 90) -> None:

@@ -1,7 +1,7 @@
 """A server on loopback that answers as Runway's API does."""
 
 import json
-import time
+import threading
 from contextlib import suppress
 from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -32,7 +32,8 @@ class Runway(ThreadingHTTPServer):
         self.seen: list[Seen] = []
         self.states: list[dict[str, Any] | int] = [self.succeeded]
         self.refusal: tuple[int, dict[str, Any], dict[str, str]] | None = None
-        self.file_status, self.file_wait_s = 200, 0.0
+        self.file_status, self.file_comes = 200, threading.Event()
+        self.file_comes.set()
 
     @property
     def url(self) -> str:
@@ -73,7 +74,7 @@ class Handler(BaseHTTPRequestHandler):
     def do_GET(self) -> None:
         self._note()
         if self.path == "/files/clip.mp4":
-            time.sleep(self.server.file_wait_s)
+            self.server.file_comes.wait()
             content = self.server.clip if self.server.file_status == 200 else b""
             self._bytes(self.server.file_status, content, "video/mp4")
             return

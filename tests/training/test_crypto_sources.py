@@ -145,7 +145,12 @@ async def test_retry_after_is_obeyed(build: Build, url: str, exchange: Exchange)
     answer = await found(market, Want("ETH", "1h"))
 
     seconds = float(answer.provenance.fallbacks[0].error.split("for ")[1].split()[0])
+    refused = await ask(market, Want("ADA", "1h", synthetic=False))
+
     assert 100 < seconds <= 120
+    assert isinstance(refused, UpstreamUnavailable)
+    assert refused.retry_after_s is not None
+    assert 100 < refused.retry_after_s <= 120
 
 
 async def test_a_silent_host_is_waited_for_once(build: Build, url: str, exchange: Exchange) -> None:

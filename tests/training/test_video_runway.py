@@ -211,28 +211,25 @@ def test_who_leaves_cancels_the_task(runway: Runway, tmp_path: Path) -> None:
             left.set()
 
     with pytest.raises(Cancelled):
-        made(model_in(tmp_path, runway, poll_s=5), Run(progress=leave, cancelled=left.is_set))
+        made(model_in(tmp_path, runway, poll_s=60), Run(progress=leave, cancelled=left.is_set))
 
-    assert time.monotonic() - at[0] < 1
+    assert time.monotonic() - at[0] < 30, "long before the next look"
     assert runway.count("DELETE", f"/v1/tasks/{TASK}") == 1
     assert kept_notes(tmp_path) == []
 
 
 def test_who_leaves_while_the_file_comes_finds_it_again(runway: Runway, tmp_path: Path) -> None:
-    runway.file_wait_s = 1.5
+    runway.file_comes.clear()
     stages: list[str] = []
     run = Run(
         progress=lambda _share, stage: stages.append(stage),
         cancelled=lambda: "fetching the clip" in stages,
     )
-    started = time.monotonic()
     with pytest.raises(Cancelled):
         made(model_in(tmp_path, runway), run)
-    stopped_s = time.monotonic() - started
-    runway.file_wait_s = 0.0
+    runway.file_comes.set()
     made(model_in(tmp_path, runway))
 
-    assert stopped_s < 1.5
     assert runway.count("POST", "/v1/text_to_video") == 1
     assert runway.count("DELETE", f"/v1/tasks/{TASK}") == 0
 

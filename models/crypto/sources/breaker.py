@@ -28,10 +28,13 @@ class Breaker:
 
     def refusal(self, host: str) -> str | None:
         """Why the host is not asked now; `None` if it may be."""
+        wait_s = self.wait_s(host)
+        return f"not asked for {wait_s:.0f} s more: {self._hosts[host].why}" if wait_s else None
+
+    def wait_s(self, host: str) -> float:
+        """Seconds until the host may be asked; 0 if it may be now."""
         known = self._hosts.get(host)
-        if known is None or (wait_s := known.closed_until_s - self._clock()) <= 0:
-            return None
-        return f"not asked for {wait_s:.0f} s more: {known.why}"
+        return 0.0 if known is None else max(0.0, known.closed_until_s - self._clock())
 
     def proven(self, host: str) -> bool:
         """Whether the last answer was one."""

@@ -189,7 +189,8 @@ class Market:
         if want.synthetic and coin_named(want.symbol) is not None:
             made = synthetic_series(want.symbol, want.interval, BARS[want.interval], self._clock())
             return self._found("synthetic", made, tried)
-        error = _nowhere(want.symbol, tried, all_answered=unlisted == len(self._sources))
+        waits = [self._breaker.wait_s(source.name) for source in self._sources]
+        error = _nowhere(want.symbol, tried, waits, all_answered=unlisted == len(self._sources))
         if isinstance(error, UnknownAsset):
             self._unlisted[want.symbol] = (self._monotonic() + UNLISTED_S, error)
             while len(self._unlisted) > IN_MEMORY:
@@ -286,11 +287,15 @@ class Market:
         return replace(found, provenance=found.provenance.model_copy(update=update))
 
 
-def _nowhere(symbol: str, tried: Sequence[Fallback], *, all_answered: bool) -> CapabilityError:
+def _nowhere(
+    symbol: str, tried: Sequence[Fallback], waits_s: Sequence[float], *, all_answered: bool
+) -> CapabilityError:
+    """Why there are no candles; another try may succeed when the first source is asked again."""
     said = "; ".join(f"{each.source}: {each.error}" for each in tried)
     if all_answered and tried:
         return UnknownAsset(f"no source lists {symbol}; see /api/v1/crypto/supported-coins")
-    return UpstreamUnavailable(f"no candles of {symbol}: {said or 'no source is configured'}", 30.0)
+    detail = f"no candles of {symbol}: {said or 'no source is configured'}"
+    return UpstreamUnavailable(detail, max(1.0, min(waits_s)) if waits_s else None)
 
 
 def _told(answer: Found | BaseException) -> Found | CapabilityError:

@@ -77,6 +77,7 @@ class DiffusersBackend:
         return ModelCard(
             name=found.name,
             version=found.version,
+            kind=self.name,
             device=self._device,
             available=found.problem is None,
             reason=reason,

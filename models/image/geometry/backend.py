@@ -19,6 +19,7 @@ from models.image.geometry_schema import GeometryRequest, GeometryResult
 from models.image.options import ImageOptions
 from models.image.picture_files import PNG_XMP_KEYWORD, png
 from models.image.sources import read_source
+from models.image.wishes import MARIGOLD
 
 if TYPE_CHECKING:
     from models.image.geometry.marigold import Estimator, Kind
@@ -48,8 +49,9 @@ class Geometry:
             there = folder is not None and folder.is_dir()
             cards.append(
                 ModelCard(
-                    name=f"marigold-{kind}",
+                    name=f"{MARIGOLD}-{kind}",
                     version="Marigold",
+                    kind=MARIGOLD,
                     device=self._device,
                     available=there,
                     reason=None if there else missing,

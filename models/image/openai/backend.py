@@ -56,6 +56,7 @@ class OpenAIBackend:
             ModelCard(
                 name=name,
                 version="Images API",
+                kind=self.name,
                 device="provider",
                 available=self._key is not None,
                 reason=None if self._key else NO_KEY,

@@ -42,8 +42,12 @@ class SceneDiffusion:
         self.weights_sha256 = weights_sha256
 
     @classmethod
-    def load(cls, folder: Path = WEIGHTS) -> "SceneDiffusion":
+    def load(cls, folder: Path = WEIGHTS, cache: Path | None = None) -> "SceneDiffusion":
         """Read the shipped weights and the text encoder.
+
+        Args:
+            folder: Of the weights.
+            cache: For what every start would compute anew.
 
         Raises:
             ModelUnavailable: Either is missing or not what its manifest pins.
@@ -60,7 +64,7 @@ class SceneDiffusion:
                 }
             )
             net.eval()
-        units = UnitReader(Lexicon(), MiniLM.load())
+        units = UnitReader(Lexicon(), MiniLM.load(), cache)
         return cls(Interpreter(units, reader), denoiser, digest)
 
     def compose(self, prompt: str, seed: int) -> Composition:

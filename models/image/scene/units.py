@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from itertools import accumulate
+from pathlib import Path
 
 import torch
 from torch import Tensor
@@ -87,7 +88,7 @@ def singular_of(word: str) -> str:
 class Anchors:
     """The vocabulary as points in the encoder's space, to place unknown words among."""
 
-    def __init__(self, lexicon: Lexicon, encoder: MiniLM) -> None:
+    def __init__(self, lexicon: Lexicon, encoder: MiniLM, cache: Path | None = None) -> None:
         self._encoder = encoder
         tables: dict[Kind, dict[str, Entry]] = {
             "object": {w: e for w, e in lexicon.objects.items() if not e.plural},
@@ -98,7 +99,8 @@ class Anchors:
         self._centres: dict[Kind, Tensor] = {}
         self._points: dict[Kind, Tensor] = {}
         for kind, table in self._tables.items():
-            points = encoder.embed([_FRAMES[kind].format(word) for word, _ in table])
+            framed = [_FRAMES[kind].format(word) for word, _ in table]
+            points = encoder.embed_once(framed, cache)
             self._centres[kind] = points.mean(0)
             self._points[kind] = F.normalize(points - self._centres[kind], dim=-1)
         self._known: dict[str, dict[Kind, Guess]] = {}
@@ -146,11 +148,17 @@ class Anchors:
 
 
 class UnitReader:
-    """Turns prompts into readings."""
+    """Turns prompts into readings.
 
-    def __init__(self, lexicon: Lexicon, encoder: MiniLM) -> None:
+    Args:
+        lexicon: The vocabulary.
+        encoder: Places unknown words near known ones.
+        cache: Folder where the places of the known ones are kept from start to start.
+    """
+
+    def __init__(self, lexicon: Lexicon, encoder: MiniLM, cache: Path | None = None) -> None:
         self.lexicon = lexicon
-        self.anchors = Anchors(lexicon, encoder)
+        self.anchors = Anchors(lexicon, encoder, cache)
         self.encoder = encoder
 
     def read(self, prompts: list[str], forget: list[frozenset[str]] | None = None) -> list[Reading]:

@@ -47,7 +47,9 @@ class StyleGan3Backend:
         """Every generator that is configured, or how to configure one."""
         if not self._paths:
             return (
-                ModelCard(name="stylegan3", version=KIND, available=False, reason=f"none; {HOW}"),
+                ModelCard(
+                    name="stylegan3", version=KIND, kind=self.name, available=False, reason=HOW
+                ),
             )
         return tuple(self._card(name, path) for name, path in self._paths.items())
 
@@ -58,6 +60,7 @@ class StyleGan3Backend:
         return ModelCard(
             name=name,
             version=KIND,
+            kind=self.name,
             weights_sha256=loaded.sha256 if loaded else None,
             device=self._device,
             available=fault is None,

@@ -49,6 +49,7 @@ class DiffusionGenerator:
             ModelCard(
                 name=found.name,
                 version=found.version,
+                kind=self.name,
                 device=self._device,
                 available=found.problem is None,
                 reason=found.problem,
@@ -56,7 +57,12 @@ class DiffusionGenerator:
             for found in self._shelf
         )
         absent = ModelCard(
-            name="diffusion", version="none", available=False, reason=NONE_HERE, device=self._device
+            name=self.name,
+            version="none",
+            kind=self.name,
+            available=False,
+            reason=NONE_HERE,
+            device=self._device,
         )
         return cards or (absent,)
 

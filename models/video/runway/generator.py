@@ -22,8 +22,8 @@ if TYPE_CHECKING:
 
 SECRET: Final = "runway_api_key"  # noqa: S105  # the name of one
 NO_KEY: Final = (
-    "engine runway needs a key of the provider: set the secret runway_api_key of the video "
-    "capability"
+    "engine runway needs a key of the provider: set secrets.video.runway_api_key, or "
+    "ORRERY_SECRETS__VIDEO__RUNWAY_API_KEY"
 )
 JPEG_QUALITY: Final = 92
 """Keeps a picture of the largest size well below the 5 MB that the provider takes."""
@@ -51,6 +51,7 @@ class RunwayGenerator:
             ModelCard(
                 name=name,
                 version="runway",
+                kind=self.name,
                 device="provider",
                 available=not missing,
                 reason=NO_KEY if missing else None,

@@ -1,4 +1,5 @@
 from collections.abc import Callable, Iterator
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -6,13 +7,30 @@ import pytest
 
 from models.core.capability import Setup
 from models.core.local_store import LocalArtifactStore
+from models.fraud.flow_scoring import FlowModel
 from models.fraud.journal import Journal
+from models.fraud.market_scoring import MarketModel
 from models.fraud.model import FraudModel
 from models.fraud.payments import Payment
+from models.fraud.scoring import WEIGHTS, TransactionModel
 
 DAY_S = 86_400.0
 NOON_S = 1_767_268_800.0  # 2026-01-01 12:00 UTC, a Thursday
 Pay = Callable[..., Payment]
+
+
+@pytest.fixture(scope="package", autouse=True)
+def shipped_weights_are_read_once() -> Iterator[None]:
+    """A model of weights never changes, so that all tests may have the same one."""
+
+    def sharing(load: Callable[[Path], Any]) -> Callable[[Path], Any]:
+        shared = cache(load)
+        return lambda folder=WEIGHTS: (shared if folder == WEIGHTS else load)(folder)
+
+    with pytest.MonkeyPatch.context() as patch:
+        for model in (TransactionModel, FlowModel, MarketModel):
+            patch.setattr(model, "load", sharing(model.load))
+        yield
 
 
 @pytest.fixture

@@ -100,29 +100,28 @@ def _area(mesh: Mesh) -> float:
 
 def _open_edges(mesh: Mesh) -> int:
     """Edges that are not passed once in each direction, after welding equal vertices."""
-    _, welded = np.unique(np.round(mesh.vertices, 6), axis=0, return_inverse=True)
-    faces = welded.reshape(-1)[mesh.faces]
+    places = np.zeros(len(mesh.vertices), np.int64)
+    for along in np.round(mesh.vertices, 6).T:
+        places = places * len(places) + np.unique(along, return_inverse=True)[1]
+    _, welded = np.unique(places, return_inverse=True)
+    faces = welded[mesh.faces]
     edges = np.concatenate([faces[:, [0, 1]], faces[:, [1, 2]], faces[:, [2, 0]]])
     edges = edges[edges[:, 0] != edges[:, 1]]
     sign = np.where(edges[:, 0] < edges[:, 1], 1, -1)
-    _, index = np.unique(np.sort(edges, 1), axis=0, return_inverse=True)
-    return int((np.bincount(index.reshape(-1), sign) != 0).sum())
+    names = edges.min(1) * len(places) + edges.max(1)
+    _, index = np.unique(names, return_inverse=True)
+    return int((np.bincount(index, sign) != 0).sum())
 
 
 def _clearance(above: np.ndarray, below: np.ndarray) -> float:
     """Smallest vertical gap between two clouds of corners, seen through a coarse grid."""
-    cell = 0.02
-    gaps = []
-    lows: dict[tuple[int, int], float] = {}
-    for x, y, z in _dense(above):
-        key = (round(x / cell), round(y / cell))
-        lows[key] = min(lows.get(key, np.inf), z)
-    tops: dict[tuple[int, int], float] = {}
-    for x, y, z in _dense(below):
-        key = (round(x / cell), round(y / cell))
-        tops[key] = max(tops.get(key, -np.inf), z)
-    gaps = [lows[key] - tops[key] for key in lows.keys() & tops.keys()]
-    return float(min(gaps))
+    upper, lower = _dense(above), _dense(below)
+    east, north = np.round(np.concatenate([upper, lower])[:, :2].T / 0.02).astype(int)
+    _, squares = np.unique(10_000 * east + north, return_inverse=True)
+    lows, tops = np.full(squares.max() + 1, np.inf), np.full(squares.max() + 1, -np.inf)
+    np.minimum.at(lows, squares[: len(upper)], upper[:, 2])
+    np.maximum.at(tops, squares[len(upper) :], lower[:, 2])
+    return float((lows - tops).min())
 
 
 def _dense(corners: np.ndarray) -> np.ndarray:

@@ -70,7 +70,7 @@ def test_a_model_is_loaded_from_storage_once_then_kept() -> None:
     outcome = simulate(trace, Fixed(1), World(LOADS, startup_s=0))
 
     assert outcome.latency_s.tolist() == [30, 10, 30, 12]
-    assert outcome.swaps == {"none": 1, "host": 1, "storage": 2, "ahead": 0}
+    assert outcome.swaps == {"none": 1, "host": 1, "coming": 0, "storage": 2, "ahead": 0}
 
 
 def test_a_request_goes_where_its_model_is() -> None:
@@ -133,6 +133,13 @@ def test_what_is_popular_is_loaded_ahead_into_other_replicas() -> None:
     assert warm.swaps["ahead"] == 1
 
 
+def test_a_request_joins_the_load_that_is_on_its_way() -> None:
+    outcome = simulate(trace_of([0, 20], 10, [1, 1]), Fixed(2), World(LOADS, 0, loads_ahead=True))
+
+    assert outcome.latency_s.tolist() == [30, 10 + 2 + 10]  # loading ahead began at 10 s
+    assert outcome.swaps["coming"] == 1
+
+
 def test_what_drains_still_costs_and_finishes() -> None:
     class Shrinking:
         def __call__(self, seen: object) -> int:
@@ -152,6 +159,13 @@ def test_a_waiting_request_loses_the_hand_over_and_a_warm_fleet_no_start() -> No
     assert outcome.latency_s.tolist() == [10, 21.5, 10]
 
 
+def test_the_first_replicas_that_are_added_start_as_they_are_said_to() -> None:
+    world = World(NO_LOADS, startup_s=60, startups_s=(5, 20), warm=False)
+    outcome = simulate(trace_of([0, 0, 0], 100), Fixed(3), world)
+
+    assert outcome.latency_s.tolist() == [105, 120, 160]
+
+
 def test_an_idle_replica_costs_until_it_has_stopped() -> None:
     class Once:
         def __call__(self, seen: object) -> int:
@@ -161,6 +175,23 @@ def test_an_idle_replica_costs_until_it_has_stopped() -> None:
     outcome = simulate(trace_of([0], 3600), Once(), world)
 
     assert outcome.gpu_hours == pytest.approx(1 + (20 + 36) / 3600)
+
+
+@pytest.mark.parametrize(("told_s", "heard_s"), [(0, 2), (1, 3), (1.5, 4), (2, 4)])
+def test_a_policy_hears_of_the_queue_as_late_as_it_is_told(told_s: float, heard_s: float) -> None:
+    heard = []
+
+    class Listening:
+        def __call__(self, seen: Observation) -> int:
+            if seen.queued:
+                heard.append((seen.now_s, seen.queued, seen.backlog_s))
+            return 1
+
+    # The second and the third of three requests at 1.7 s wait for the first.
+    world = World(NO_LOADS, startup_s=0, tick_s=1, told_s=told_s)
+    simulate(trace_of([1.7, 1.7, 1.7], 10), Listening(), world)
+
+    assert heard[0] == (heard_s, 2, 20)
 
 
 def test_the_policy_in_hand_grows_by_what_waits_alone() -> None:

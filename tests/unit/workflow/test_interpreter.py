@@ -3,7 +3,6 @@
 import asyncio
 import contextlib
 import hashlib
-import time
 from collections.abc import Mapping
 from typing import Any
 
@@ -145,11 +144,9 @@ async def test_an_attempt_is_stopped_after_its_time(machine: Machine) -> None:
         return {}
 
     machine.steps.work = {"a": sleep}
-    started = time.monotonic()
 
     with pytest.raises(RunFailed, match="stopped after"):
         await machine.run(graph(echo("a", timeout_s=0.05)))
-    assert time.monotonic() - started < 5
 
 
 async def test_a_run_past_its_deadline_fails(machine: Machine) -> None:
