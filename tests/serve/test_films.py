@@ -30,7 +30,7 @@ def films(scratch: Path) -> Iterator[Service]:
     """Two replicas of the video capability."""
     document = yaml.safe_load((ROOT / "serve_config.yaml").read_text())
     application = document["applications"][0]
-    application["import_path"] = "tests.serve.film_app:build"
+    application["import_path"] = "tests.serve.part_app:films"
     shares = {"gateway": {"num_cpus": 0.1}, "orchestrator": {"num_cpus": 0.1}}
     application["args"]["resources"] = {**shares, "video": {"num_cpus": 0.2}}
     application["deployments"] = [
