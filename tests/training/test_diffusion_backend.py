@@ -16,7 +16,7 @@ from safetensors.torch import save
 
 from benchmarks import tiny_checkpoint
 from models.core.artifacts import Provenance
-from models.core.capability import Keeper, Run, Setup
+from models.core.capability import Run, Setup
 from models.core.errors import (
     Cancelled,
     CapacityExceeded,
@@ -27,10 +27,7 @@ from models.core.errors import (
 from models.core.local_store import LocalArtifactStore
 from models.image.backends import Backends
 from models.image.diffusion.backend import DiffusersBackend
-from models.image.diffusion.gauges import HostGauge
 from models.image.diffusion.layouts import diffusers, own_scheduler
-from models.image.fine_tune import AdaptersRequest
-from models.image.model import ImageModel
 from models.image.schema import ImageRequest, ImageResult
 
 SIZE = 64
@@ -308,7 +305,7 @@ def test_progress_rises_and_previews_are_pictures(backend: DiffusersBackend) -> 
 
 def test_who_leaves_frees_the_rows_long_before_the_last_step(backend: DiffusersBackend) -> None:
     draw(backend)
-    engine = backend._residents.loaded(_key(backend)).engine  # type: ignore[union-attr]
+    engine = backend._residents.loaded(key(backend)).engine  # type: ignore[union-attr]
     left = threading.Event()
     run = Run(cancelled=left.is_set, progress=lambda f, _s: left.set() if f > 0.02 else None)
     before = engine.tally.calls
@@ -320,7 +317,7 @@ def test_who_leaves_frees_the_rows_long_before_the_last_step(backend: DiffusersB
     assert engine.tally.calls - before < 100
 
 
-def _key(backend: DiffusersBackend) -> tuple[str, str]:
+def key(backend: DiffusersBackend) -> tuple[str, str]:
     found = backend._found("xl")
     return found.name, found.version
 
@@ -397,55 +394,8 @@ def test_one_resident_makes_room_for_the_next_and_says_which_attention_it_has(
     other = small.run(request("one"), ANYBODY)
 
     assert "xformers needs a GPU with CUDA" in other.degraded[0]
-    assert small._residents.loaded(_key(small)) is None
+    assert small._residents.loaded(key(small)) is None
     assert draw(small) == first
-
-
-def test_a_checkpoint_loaded_ahead_is_not_loaded_again_and_makes_room_only_if_it_is_spare(
-    small: DiffusersBackend,
-) -> None:
-    small.keep("xl")
-    ahead = small._residents.loaded(_key(small))
-    draw(small)
-    same = small._residents.loaded(_key(small)) is ahead
-    with pytest.raises(CapacityExceeded):
-        small.keep("one")
-    small.spare(("xl",))
-    small.keep("one")
-
-    assert same
-    assert ahead is not None
-    assert (small.places, small.kept()) == (1, ("one",))
-    assert [small.asks(request(model)) for model in ("xl", "none")] == ["xl", ""]
-
-
-def test_what_does_not_fit_into_free_memory_is_not_loaded_ahead(
-    small: DiffusersBackend, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(HostGauge, "free_bytes", lambda _: 1000)
-    with pytest.raises(CapacityExceeded, match="memory"):
-        small.keep("xl")
-
-    assert small.kept() == ()
-
-
-def test_the_capability_keeps_checkpoints_and_asks_for_none_without_one(
-    shelf: Path, tmp_path: Path
-) -> None:
-    store = LocalArtifactStore(tmp_path, min_free_bytes=0)
-    options = {"diffusers": {"checkpoints": str(shelf), "hub": [], "resident": 2}}
-    model = ImageModel(Setup(store, "cpu", tmp_path, tmp_path, options))  # type: ignore[arg-type]
-    model.keep("one")
-    asked = [
-        request("xl", backend="auto"),
-        request("none", backend="auto"),
-        ImageRequest(prompt="a cube"),
-        AdaptersRequest(),
-    ]
-
-    assert isinstance(model, Keeper)
-    assert (model.places, model.kept()) == (2, ("one",))
-    assert [model.asks(one) for one in asked] == ["xl", "", "", ""]
 
 
 def test_the_service_lists_them_beside_its_own(shelf: Path, tmp_path: Path) -> None:
