@@ -1,5 +1,6 @@
 """Checkpoints that are loaded ahead of demand, made on the fly and drawn by the real backend."""
 
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -9,10 +10,11 @@ from benchmarks import tiny_checkpoint
 from models.core.capability import Keeper, Setup
 from models.core.errors import CapacityExceeded
 from models.core.local_store import LocalArtifactStore
+from models.image import model as image_model
+from models.image.backends import BACKENDS, Backends
 from models.image.diffusion.backend import DiffusersBackend
 from models.image.diffusion.gauges import HostGauge
 from models.image.fine_tune import AdaptersRequest
-from models.image.model import ImageModel
 from models.image.schema import ImageRequest
 from tests.training.test_diffusion_backend import built, draw, key, request
 
@@ -61,11 +63,14 @@ def test_what_does_not_fit_into_free_memory_is_not_loaded_ahead(
 
 
 def test_the_capability_keeps_checkpoints_and_asks_for_none_without_one(
-    shelf: Path, tmp_path: Path
+    shelf: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    classes = {"diffusers": BACKENDS["diffusers"], "stylegan3": BACKENDS["stylegan3"]}
+    # Without the backend of scenes, which takes seconds to build.
+    monkeypatch.setattr(image_model, "Backends", partial(Backends, classes=classes))
     store = LocalArtifactStore(tmp_path, min_free_bytes=0)
     options = {"diffusers": {"checkpoints": str(shelf), "hub": [], "resident": 2}}
-    model = ImageModel(Setup(store, "cpu", tmp_path, tmp_path, options))  # type: ignore[arg-type]
+    model = image_model.ImageModel(Setup(store, "cpu", tmp_path, tmp_path, options))  # type: ignore[arg-type]
     model.keep("one")
     asked = [
         request("xl", backend="auto"),
