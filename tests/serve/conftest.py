@@ -128,7 +128,15 @@ class Service:
 
     def replicas(self, name: str) -> list[psutil.Process]:
         title = f"ServeReplica:orrery:{name}"
-        return [p for p in self.descendants() if title in " ".join(p.cmdline())]
+        return [p for p in self.descendants() if title in _command(p)]
+
+
+def _command(process: psutil.Process) -> str:
+    """Of a process; empty once it has ended."""
+    try:
+        return " ".join(process.cmdline())
+    except psutil.Error:
+        return ""
 
 
 def probe_config(folder: Path, **deployment: Any) -> Path:

@@ -215,6 +215,7 @@ def test_a_fine_tune_outlives_its_replica_and_serves_the_next_request(orrery: Se
         for replica in orrery.replicas("image"):
             os.kill(replica.pid, signal.SIGKILL)
         task = followed(client, url, 2)
+        assert task["state"] == "completed", task
         taught = task["outputs"]["result"]
         listed = client.get("/api/v1/image/adapters").json()["adapters"]
         drawing = {"prompt": "sks", "backend": "diffusers", "model": "tiny", "steps": 2, "seed": 1,
