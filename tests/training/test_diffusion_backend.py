@@ -382,22 +382,6 @@ def test_checkpoints_are_listed_the_unusable_with_the_reason(tmp_path: Path, she
     }  # fmt: skip
 
 
-@pytest.fixture
-def small(shelf: Path, tmp_path: Path) -> DiffusersBackend:
-    return built(shelf, tmp_path, resident=1, attention="xformers")
-
-
-def test_one_resident_makes_room_for_the_next_and_says_which_attention_it_has(
-    small: DiffusersBackend,
-) -> None:
-    first = draw(small)
-    other = small.run(request("one"), ANYBODY)
-
-    assert "xformers needs a GPU with CUDA" in other.degraded[0]
-    assert small._residents.loaded(key(small)) is None
-    assert draw(small) == first
-
-
 def test_the_service_lists_them_beside_its_own(shelf: Path, tmp_path: Path) -> None:
     store = LocalArtifactStore(tmp_path, min_free_bytes=0)
     options = {"diffusers": {"checkpoints": str(shelf), "hub": []}}

@@ -16,7 +16,7 @@ from models.image.diffusion.backend import DiffusersBackend
 from models.image.diffusion.gauges import HostGauge
 from models.image.fine_tune import AdaptersRequest
 from models.image.schema import ImageRequest
-from tests.training.test_diffusion_backend import built, draw, key, request
+from tests.training.test_diffusion_backend import ANYBODY, built, draw, key, request
 
 
 @pytest.fixture(scope="module")
@@ -31,7 +31,18 @@ def shelf(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def small(shelf: Path, tmp_path: Path) -> DiffusersBackend:
-    return built(shelf, tmp_path, resident=1)
+    return built(shelf, tmp_path, resident=1, attention="xformers")
+
+
+def test_one_resident_makes_room_for_the_next_and_says_which_attention_it_has(
+    small: DiffusersBackend,
+) -> None:
+    first = draw(small)
+    other = small.run(request("one"), ANYBODY)
+
+    assert "xformers needs a GPU with CUDA" in other.degraded[0]
+    assert small._residents.loaded(key(small)) is None
+    assert draw(small) == first
 
 
 def test_a_checkpoint_loaded_ahead_is_not_loaded_again_and_makes_room_only_if_it_is_spare(

@@ -16,7 +16,6 @@ from pydantic import JsonValue
 
 from models.core.artifacts import Provenance
 from models.core.errors import (
-    CapacityExceeded,
     Conflict,
     InvalidInput,
     StorageFull,
@@ -218,16 +217,6 @@ async def test_pages_show_every_run_once(engine: Started) -> None:
     assert len((await engine.engine.find(Query(OWNER, since=datetime.now(UTC)))).runs) == 0
     with pytest.raises(InvalidInput):
         await engine.engine.find(Query(OWNER, cursor="nonsense"))
-
-
-async def test_too_many_runs_are_refused_for_now(engine: Started) -> None:
-    _, _, engine.steps.work["a"] = forever()
-    for number in range(50):
-        await engine.submit(f"r{number}", SPEC)
-
-    with pytest.raises(CapacityExceeded) as refused:
-        await engine.submit("more", SPEC)
-    assert refused.value.retry_after_s == 5.0
 
 
 async def test_a_full_disk_refuses_what_is_new_and_ends_what_was_accepted(engine: Started) -> None:

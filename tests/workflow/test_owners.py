@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from contextlib import AsyncExitStack
 from dataclasses import replace
 
+import pytest
 from pydantic import JsonValue
 
 from models.core.errors import CapacityExceeded
@@ -12,6 +13,16 @@ from models.workflow.contract import StepContext
 from tests.unit.workflow.test_validation import echo
 from tests.workflow.started import OWNER, Started
 from tests.workflow.test_engine import SPEC, forever
+
+
+async def test_too_many_runs_are_refused_for_now(engine: Started) -> None:
+    _, _, engine.steps.work["a"] = forever()
+    for number in range(50):
+        await engine.submit(f"r{number}", SPEC)
+
+    with pytest.raises(CapacityExceeded) as refused:
+        await engine.submit("more", SPEC)
+    assert refused.value.retry_after_s == 5.0
 
 
 async def test_an_owner_with_too_many_runs_is_refused_and_another_is_not(engine: Started) -> None:
