@@ -17,8 +17,11 @@ from models.core.capability import Run, Setup
 from models.core.errors import Cancelled, CapacityExceeded, ModelUnavailable, UnknownAsset
 from models.core.local_store import LocalArtifactStore
 from models.image.diffusion.backend import DiffusersBackend
+from models.image.diffusion.checkpoint import load_pipeline
 from models.image.diffusion.dreambooth import PREPARED
+from models.image.diffusion.shelf import Shelf
 from models.image.fine_tune import FineTuneRequest
+from models.image.options import DiffusersOptions
 from models.image.schema import ImageRequest
 
 SIDE = 64
@@ -96,6 +99,31 @@ def test_an_interrupted_course_goes_on_and_ends_with_the_same_bytes(
     assert resumed.resumed_from == 25
     assert resumed.adapter.id == whole.adapter.id
     assert resumed.losses == whole.losses
+
+
+def test_a_subject_is_learned_while_other_threads_load_checkpoints(
+    backend: DiffusersBackend, shelf: Path
+) -> None:
+    options = DiffusersOptions(checkpoints=shelf, hub=(), dtype="float16")
+    ended, xl = threading.Event(), Shelf(options).find("xl")
+    assert xl is not None
+
+    def load() -> None:
+        while not ended.is_set():
+            load_pipeline(xl, xl.layout, options, "cpu")
+
+    others = [threading.Thread(target=load) for _ in range(2)]
+    for other in others:
+        other.start()
+    try:
+        beside = [backend.fine_tune(lesson(steps=1, seed=n), Run()).losses for n in range(4)]
+    finally:
+        ended.set()
+        for other in others:
+            other.join()
+
+    alone = [backend.fine_tune(lesson(steps=1, seed=n), Run()).losses for n in range(4)]
+    assert beside == alone
 
 
 def test_pictures_of_the_kind_are_learned_beside_the_subject(backend: DiffusersBackend) -> None:

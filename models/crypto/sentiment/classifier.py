@@ -14,6 +14,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
+from models.core.assembly import assembling
 from models.core.errors import ModelUnavailable
 from models.core.minilm import MiniLM
 from models.core.weights import load_json
@@ -150,9 +151,10 @@ class TransformersClassifier:
         try:
             transformers = importlib.import_module("transformers")
             tokenizer = transformers.AutoTokenizer.from_pretrained(name)
-            model = transformers.AutoModelForSequenceClassification.from_pretrained(
-                name, use_safetensors=True
-            )
+            with assembling():
+                model = transformers.AutoModelForSequenceClassification.from_pretrained(
+                    name, use_safetensors=True
+                )
         except (ImportError, OSError, ValueError) as error:
             raise ModelUnavailable(
                 f"the sentiment model {name!r} cannot be loaded ({type(error).__name__}): give a "

@@ -10,6 +10,7 @@ from typing import Any
 
 import torch
 
+from models.core.assembly import assembling
 from models.core.errors import ModelUnavailable
 from models.image.diffusion.adapters import AdaptedNetwork
 from models.image.diffusion.attention import take_xformers
@@ -105,12 +106,13 @@ def load_pipeline(
     library = diffusers()
     kind = library.AutoPipelineForText2Image if layout is None else getattr(library, layout.text)
     try:
-        pipeline = kind.from_pretrained(
-            str(found.folder or found.name),
-            dtype=_dtype(options, device),
-            use_safetensors=True,
-            local_files_only=found.folder is not None or not options.download,
-        )
+        with assembling():
+            pipeline = kind.from_pretrained(
+                str(found.folder or found.name),
+                dtype=_dtype(options, device),
+                use_safetensors=True,
+                local_files_only=found.folder is not None or not options.download,
+            )
     except (OSError, ValueError, KeyError, TypeError, RuntimeError, AttributeError) as error:
         logger.warning("checkpoint not loaded", extra={"error": type(error).__name__})
         raise ModelUnavailable(

@@ -17,6 +17,7 @@ import torch
 from safetensors.torch import load, save
 from torch import nn
 
+from models.core.assembly import assembling
 from models.core.durable import write_atomically
 from models.core.seeds import torch_generator
 from models.image.diffusion.layouts import Pipeline, diffusers
@@ -128,7 +129,8 @@ class Training:
     def __init__(self, pipeline: Pipeline, course: Course, folder: Path) -> None:
         self._unet, self._course, self._folder = pipeline.unet, course, folder
         self._noise = diffusers().DDPMScheduler.from_config(pipeline.scheduler.config)
-        self._pupil = LowRankPupil(self._unet, course.rank, course.seed)
+        with assembling():
+            self._pupil = LowRankPupil(self._unet, course.rank, course.seed)
         # Without foreach the order of the sums is the same on every machine.
         self._optimizer = torch.optim.AdamW(
             self._pupil.parameters(), lr=course.learning_rate, weight_decay=1e-4, foreach=False

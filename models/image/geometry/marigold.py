@@ -15,6 +15,7 @@ import torch
 from numpy.typing import NDArray
 from PIL import Image
 
+from models.core.assembly import assembling
 from models.core.errors import ModelUnavailable
 
 Kind = Literal["depth", "normals"]
@@ -42,9 +43,10 @@ class Estimator:
         library: Any = importlib.import_module("diffusers")
         dtype = torch.float16 if device == "cuda" else torch.float32
         try:
-            self._pipeline = getattr(library, PIPELINES[kind]).from_pretrained(
-                str(folder), dtype=dtype, use_safetensors=True, local_files_only=True
-            )
+            with assembling():
+                self._pipeline = getattr(library, PIPELINES[kind]).from_pretrained(
+                    str(folder), dtype=dtype, use_safetensors=True, local_files_only=True
+                )
         except (OSError, ValueError, KeyError, TypeError, RuntimeError) as error:
             raise ModelUnavailable(
                 f"{folder} cannot be loaded ({type(error).__name__}); check that the checkpoint "

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from models.core.assembly import assembling
 from models.core.capability import Value
 from models.core.minilm import MiniLM
 from models.core.weights import load_weights
@@ -53,7 +54,8 @@ class SceneDiffusion:
             ModelUnavailable: Either is missing or not what its manifest pins.
         """
         tensors, digest = load_weights(folder, "scene_diffusion.safetensors")
-        reader, denoiser = Reader(), SceneDenoiser()
+        with assembling():
+            reader, denoiser = Reader(), SceneDenoiser()
         for name, net in (("reader", reader), ("denoiser", denoiser)):
             prefix = f"{name}."
             net.load_state_dict(

@@ -10,6 +10,7 @@ from typing import Any, Final, TypeAlias
 
 import torch
 
+from models.core.assembly import assembling
 from models.core.capability import Run
 from models.core.device import out_of_memory
 from models.core.errors import ModelUnavailable
@@ -82,12 +83,13 @@ def _loaded(
     importlib.import_module("transformers.utils.logging").disable_progress_bar()
     with out_of_memory("the model does not fit into this machine's memory"):
         try:
-            pipeline = getattr(library, kind).from_pretrained(
-                str(found.folder),
-                dtype=dtype_of(options, family, device),
-                use_safetensors=True,
-                local_files_only=True,
-            )
+            with assembling():
+                pipeline = getattr(library, kind).from_pretrained(
+                    str(found.folder),
+                    dtype=dtype_of(options, family, device),
+                    use_safetensors=True,
+                    local_files_only=True,
+                )
         except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
             logger.warning("checkpoint not loaded", extra={"error": type(error).__name__})
             raise ModelUnavailable(

@@ -13,6 +13,7 @@ import numpy as np
 import torch
 from PIL import Image
 
+from models.core.assembly import assembling
 from models.core.errors import ModelUnavailable
 from models.video.nerf.arrays import Bytes, Floats
 
@@ -38,9 +39,10 @@ class Estimator:
     def __init__(self, folder: Path, device: str) -> None:
         library: Any = importlib.import_module("transformers")
         try:
-            self._model = library.AutoModelForDepthEstimation.from_pretrained(
-                str(folder), use_safetensors=True, local_files_only=True
-            )
+            with assembling():
+                self._model = library.AutoModelForDepthEstimation.from_pretrained(
+                    str(folder), use_safetensors=True, local_files_only=True
+                )
             written = folder / "preprocessor_config.json"
             settings = json.loads(written.read_text()) if written.exists() else {}
         except (OSError, ValueError, KeyError, TypeError, RuntimeError) as error:
