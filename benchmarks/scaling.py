@@ -3,13 +3,14 @@
 Both policies are tuned on the first half of the trace and compared on the second, with the same
 routing, at three loads and two start-up times. A request goes where its base model is; with
 `--patience-s` it waits so long for it if all who have it are busy (Serve's policy is then also tried
-with requests that do not wait, and gets the better). Serve's policy is tuned by a grid over its target and its delays to the fewest GPU
-hours that keep 93 % of the promises (latency at most twice the request's own work and 10 s), or to the
-most promises where that is out of reach. Ours keeps a budget of changes of the fleet by itself and is
-tuned over its headroom and four shapes (slack, holding time, trust in a rise, time in which what waits
+with requests that do not wait, and gets the better). Serve's policy is tuned by a grid over its target
+and its delays to the fewest GPU hours that keep 93 % of the promises (latency at most twice the
+request's own work and 10 s), or to the most promises where that is out of reach. Ours keeps a budget of changes of the fleet by itself and is
+tuned over its headroom and five shapes (slack, holding time, trust in a rise, time in which what waits
 is worked off): to where days like these most surely bring both no more misses than Serve's and 30 % fewer
 GPU hours, or, where both are out of reach, to the fewest GPU hours that miss no more, with a margin for
 how much days differ (compared: GPU hours); and to the fewest misses that cost no more (compared: misses).
+The same is done beside Serve's policy as it is without tuning (target 2), whose share of promises is low.
 What is tried is a sample of one: what it says is smoothed over the headroom. Beside it stands what a
 policy that knows all arrivals needs for Serve's share of promises, with the same routing: a bound.
 Run: `python -m benchmarks.scaling PATH [--quick] [--load LOAD] [--startup-s SECONDS]`.
@@ -38,14 +39,15 @@ from models.scaling.trace import DAY_S, Trace, generate
 HALF_S = 6 * DAY_S
 WANTED = 0.93
 CELLS = tuple(product((2, 8, 24), (60.0, 180.0)))
-TARGETS = (1.0, 0.7, 0.5, 0.4, 0.3)
-DELAYS = ((30.0, 600.0), (10.0, 300.0))
-HEADROOMS = (-1.0, -0.75, -0.5, -0.25, 0.0, 0.25, 0.5, 1.0, 1.5, 2.0, 3.0, 4.0, 6.0, 8.0)
+TARGETS = (1.0, 0.8, 0.7, 0.6, 0.5, 0.4, 0.3)
+DELAYS = ((30.0, 600.0), (30.0, 300.0), (10.0, 300.0), (10.0, 120.0))
+HEADROOMS = (-1.5, -1.0, -0.75, -0.5, -0.25, 0.0, 0.25, 0.5, 1.0, 1.5, 2.0, 3.0, 4.0, 6.0, 8.0)
 STEP = 0.05  # of the headroom, between them
 SHAPES = (  # slack, holding time, trend, time to work off what waits
     (0.5, 30.0, 0.0, 40.0),
     (0.3, 30.0, 0.0, 40.0),
     (0.3, 30.0, 0.0, 120.0),
+    (0.3, 30.0, 0.0, 600.0),
     (0.5, 300.0, 0.5, 40.0),
 )
 FEWER = 0.7  # of Serve's hours: the goal
@@ -54,7 +56,14 @@ EQUAL = 0.95  # of Serve's hours: what costs no more, since days differ in this 
 SURE = 1.28  # standard deviations: nine of ten times other days miss no more than Serve's either
 RESAMPLED = 2000
 TINY = 1e-6
+WORST = {
+    "gpu_hours_over_serve": "gpu_hours_over_serve",
+    "slo_misses_over_serve": "slo_misses_over_serve",
+    "p95_wait_s": "p95_wait_s_beside_serve",
+}
+"""What is reported of all cells, by the name it has in one."""
 Shape: TypeAlias = tuple[float, float, float, float]
+AllTried: TypeAlias = Mapping[Shape, Mapping[float, Outcome]]
 FORESEEN = (-0.75, -0.5, -0.25, 0.0, 0.25, 0.5, 1.0)  # headroom of who knows what comes
 
 
@@ -143,6 +152,12 @@ class Ours:
         """By how many standard deviations fewer promises are missed than under Serve's policy."""
         return math.log(serve.missed / max(self.missed, TINY)) / self.spread[0]
 
+    @property
+    def arguments(self) -> dict[str, float]:
+        """What the policy is made with, by name."""
+        names = ("headroom", "slack", "hold_s", "trend", "drain_s")
+        return {name: round(getattr(self, name), 2) for name in names}
+
     def policy(self, cell: Cell) -> Policy:
         """The policy."""
         shape = (self.slack, self.hold_s, self.trend, self.drain_s)
@@ -169,8 +184,8 @@ def main() -> None:
         found |= {f"load_{load}_startup_{startup_s:.0f}_{key}": v for key, v in cell.items()}
         print(load, startup_s, cell, file=sys.stderr, flush=True)
     worst = {
-        key: round(max(v for name, v in found.items() if name.endswith(f"0_{key}")), 3)
-        for key in ("gpu_hours_over_serve", "slo_misses_over_serve", "p95_wait_s")
+        key: round(max(v for name, v in found.items() if name.endswith(f"0_{of_cell}")), 3)
+        for key, of_cell in WORST.items()
     }
     speed = {} if options.load or options.startup_s else measure_speed()
     seconds = {"n": len(found), "seconds": round(time.monotonic() - started, 1)}
@@ -179,42 +194,44 @@ def main() -> None:
 
 def compare(cell: Cell) -> dict[str, float]:
     """Ours beside Serve's, tuned on one half, measured on the other."""
-    serve = _tune_serve(cell)
-    lean, ample = _tune_ours(cell, cell.first(serve.policy(cell), serve.patience_s))
-    tuned = cell.second(serve.policy(cell), serve.patience_s)
-    default = cell.second(Serve(2.0, DELAYS[0], cell.patience_s).policy(cell))
-    ours = cell.second(lean.policy(cell))
-    richer = cell.second(ample.policy(cell))
+    tuned, default = _tune_serve(cell), Serve(2.0, DELAYS[0], cell.patience_s)
+    firsts = [cell.first(rival.policy(cell), rival.patience_s) for rival in (tuned, default)]
+    most = max(seen.gpu_hours for seen in firsts)
+    tried = {shape: _try(cell, shape, firsts[0], most) for shape in SHAPES}
+    beside_tuned, beside_default = (_tune_ours(cell, tried, seen) for seen in firsts)
+    serve = cell.second(tuned.policy(cell), tuned.patience_s)
     foreseen = [cell.foreseen(headroom) for headroom in FORESEEN]
-    equal = [seen for seen in foreseen if seen.missed <= tuned.missed] or foreseen[-1:]
+    equal = [seen for seen in foreseen if seen.missed <= serve.missed] or foreseen[-1:]
     bound = min(equal, key=lambda seen: seen.gpu_hours)
     return {
-        "gpu_hours_over_serve": round(ours.gpu_hours / tuned.gpu_hours, 3),
-        "slo_there": round(1 - ours.missed, 4),
-        "serve_slo": round(1 - tuned.missed, 4),
-        "slo_misses_over_serve": round(richer.missed / tuned.missed, 3),
-        "gpu_hours_there": round(richer.gpu_hours / tuned.gpu_hours, 3),
-        "default_slo": round(1 - default.missed, 4),
-        "gpu_hours_over_default": round(ours.gpu_hours / default.gpu_hours, 3),
-        "p95_wait_s": round(ours.wait_s(95), 1),
-        "serve_p95_wait_s": round(tuned.wait_s(95), 1),
-        "changes_per_hour": round(ours.changes_per_hour, 2),
-        "serve_changes_per_hour": round(tuned.changes_per_hour, 2),
-        "headroom": round(lean.headroom, 2),
-        "slack": lean.slack,
-        "hold_s": lean.hold_s,
-        "trend": lean.trend,
-        "drain_s": lean.drain_s,
-        "headroom_richer": round(ample.headroom, 2),
-        "slack_richer": ample.slack,
-        "hold_s_richer": ample.hold_s,
-        "trend_richer": ample.trend,
-        "drain_s_richer": ample.drain_s,
-        "margin": round(math.exp(-SURE * lean.spread[0]), 3),
-        "gpu_hours_bound_over_serve": round(bound.gpu_hours / tuned.gpu_hours, 3),
+        **_beside(cell, "serve", serve, *beside_tuned),
+        **_beside(cell, "default", cell.second(default.policy(cell)), *beside_default),
+        "gpu_hours_bound_over_serve": round(bound.gpu_hours / serve.gpu_hours, 3),
         "bound_changes_per_hour": round(bound.changes_per_hour, 2),
-        "serve_target": serve.target,
-        "serve_patience_s": serve.patience_s,
+        "serve_target": tuned.target,
+        "serve_upscale_s": tuned.delays[0],
+        "serve_downscale_s": tuned.delays[1],
+        "serve_patience_s": tuned.patience_s,
+    }
+
+
+def _beside(cell: Cell, name: str, rival: Outcome, lean: Ours, ample: Ours) -> dict[str, float]:
+    """What the two operating points cost and miss on the second half, over a rival's."""
+    ours, richer = cell.second(lean.policy(cell)), cell.second(ample.policy(cell))
+    return {
+        f"gpu_hours_over_{name}": round(ours.gpu_hours / rival.gpu_hours, 3),
+        f"slo_beside_{name}": round(1 - ours.missed, 4),
+        f"slo_{name}": round(1 - rival.missed, 4),
+        f"slo_misses_over_{name}": round(richer.missed / rival.missed, 3),
+        f"gpu_hours_of_richer_over_{name}": round(richer.gpu_hours / rival.gpu_hours, 3),
+        f"p95_wait_s_beside_{name}": round(ours.wait_s(95), 1),
+        f"p95_wait_s_{name}": round(rival.wait_s(95), 1),
+        f"changes_per_hour_beside_{name}": round(ours.changes_per_hour, 2),
+        f"changes_per_hour_of_richer_over_{name}": round(richer.changes_per_hour, 2),
+        f"changes_per_hour_{name}": round(rival.changes_per_hour, 2),
+        f"margin_beside_{name}": round(math.exp(-SURE * lean.spread[0]), 3),
+        **{f"{key}_beside_{name}": value for key, value in lean.arguments.items()},
+        **{f"{key}_of_richer_over_{name}": value for key, value in ample.arguments.items()},
     }
 
 
@@ -231,11 +248,10 @@ def _tune_serve(cell: Cell) -> Serve:
     return min(tried, key=lambda serve: tried[serve].missed)
 
 
-def _tune_ours(cell: Cell, reference: Outcome) -> tuple[Ours, Ours]:
+def _tune_ours(cell: Cell, all_tried: AllTried, reference: Outcome) -> tuple[Ours, Ours]:
     """The operating points at which GPU hours and misses are compared."""
     found: list[Ours] = []
-    for shape in SHAPES:
-        tried = _try(cell, shape, reference)
+    for shape, tried in all_tried.items():
         nearest = min(tried.values(), key=lambda seen: abs(seen.missed - reference.missed))
         spread = _spread(nearest, reference, cell.trace)
         found += _smooth(shape, tried, spread)
@@ -255,15 +271,15 @@ def _tune_ours(cell: Cell, reference: Outcome) -> tuple[Ours, Ours]:
     return lean, min(cheap or steady, key=lambda one: one.missed)
 
 
-def _try(cell: Cell, shape: Shape, reference: Outcome) -> dict[float, Outcome]:
-    """Outcomes by headroom, up to the first that costs too much."""
+def _try(cell: Cell, shape: Shape, reference: Outcome, most: float) -> dict[float, Outcome]:
+    """Outcomes by headroom, up to the first with more than the most GPU hours."""
     tried: dict[float, Outcome] = {}
     for headroom in HEADROOMS:
         seen = tried[headroom] = cell.first(deciding(headroom, cell.max_replicas, *shape))
         hours, missed = seen.gpu_hours / reference.gpu_hours, seen.missed / reference.missed
         said = f"hours {hours:.3f} misses {missed:.3f} changes {seen.changes_per_hour:.2f}"
         print(f"  {shape} {headroom:5.2f}: {said}", file=sys.stderr, flush=True)
-        if hours > 1 and len(tried) > 2:
+        if seen.gpu_hours > most and len(tried) > 2:
             break
     return tried
 

@@ -339,7 +339,7 @@ class Simulation:
         return Observation(
             now_s=now_s,
             replicas=self._target,
-            ready=len(self._fleet.alive),
+            ready=sum(replica.ready for replica in self._fleet.alive.values()),
             ongoing=(last[0] - first[0]) / span_s,
             load=with_loads * sum(self._recent) / (tick_s * len(self._recent)),
             recent=with_loads * _mean_of_last(self._recent, round(RECENT_S / tick_s)) / tick_s,
@@ -365,8 +365,9 @@ class Simulation:
 
     def _load_ahead(self, now_s: float, seen: Observation) -> None:
         self._looked_s = now_s
-        busy = CROWDING * seen.load / max(self._target, 1)
-        wanted = copies(self._popularity.shares(now_s), self._target, self._world.host_models, busy)
+        # As replicas report it: those that start have no part in it.
+        busy = CROWDING * seen.working / max(seen.ready, 1)
+        wanted = copies(self._popularity.shares(now_s), seen.ready, self._world.host_models, busy)
         for replica, model, load_s in self._fleet.load_ahead(now_s, wanted):
             self._push(now_s + load_s, self._loaded, replica, model)
 
