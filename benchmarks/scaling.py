@@ -5,12 +5,14 @@ routing, at three loads and two start-up times. A request goes where its base mo
 `--patience-s` it waits so long for it if all who have it are busy (Serve's policy is then also tried
 with requests that do not wait, and gets the better). Serve's policy is tuned by a grid over its target
 and its delays to the fewest GPU hours that keep 93 % of the promises (latency at most twice the
-request's own work and 10 s), or to the most promises where that is out of reach. Ours keeps a budget of changes of the fleet by itself and is
-tuned over its headroom and five shapes (slack, holding time, trust in a rise, time in which what waits
-is worked off): to where days like these most surely bring both no more misses than Serve's and 30 % fewer
-GPU hours, or, where both are out of reach, to the fewest GPU hours that miss no more, with a margin for
-how much days differ (compared: GPU hours); and to the fewest misses that cost no more (compared: misses).
-The same is done beside Serve's policy as it is without tuning (target 2), whose share of promises is low.
+request's own work and 10 s), or to the most promises where that is out of reach.
+
+Ours keeps a budget of changes of the fleet by itself and is tuned over its headroom and five shapes
+(slack, holding time, trust in a rise, time in which what waits is worked off): to where days like these
+most surely bring both no more misses than Serve's and 30 % fewer GPU hours, or, where both are out of
+reach, to the fewest GPU hours that miss no more, with a margin for how much days differ (compared: GPU
+hours); and to the fewest misses that cost no more (compared: misses). The same is done beside Serve's
+policy as it is without tuning (target 2), whose share of promises is low.
 What is tried is a sample of one: what it says is smoothed over the headroom. Beside it stands what a
 policy that knows all arrivals needs for Serve's share of promises, with the same routing: a bound.
 Run: `python -m benchmarks.scaling PATH [--quick] [--load LOAD] [--startup-s SECONDS]`.

@@ -51,23 +51,18 @@ def demand_of(
     }
     bounds = Terms(**{**own, **terms})
     busy = sum(rate(series) for series in reports["busy_s"].values())
+    # Handing over takes time too: a replica with a request in it is not free.
+    held = min(ctx.total_running_requests, ctx.current_num_replicas * bounds.concurrency)
     service_s = sum(one.share * one.seconds for one in work) or _measured_s(reports)
     waiting = None
     if outstanding is not None:
         taken = round(ctx.current_num_replicas * bounds.concurrency)
         waiting = waiting_of(outstanding[taken:], work, service_s)
-    capacity = ctx.current_num_replicas * bounds.concurrency
-    working = ongoing = busy
-    if ctx.total_num_requests > capacity if waiting is None else waiting:
-        # While others wait, handing over holds a replica too. Else Serve's mean is not to be used: it
-        # begins with the first request after a pause, and a lone one counts as a load of 1 in it.
-        working = max(busy, min(ctx.total_running_requests, capacity))
-        ongoing = ctx.total_num_requests
     return demand_in_hand(
         bounds,
         replicas=ctx.target_num_replicas,
-        working=working,
-        ongoing=ongoing,
+        working=max(busy, held),
+        ongoing=ctx.total_num_requests,
         service_s=service_s,
         cold_start_s=cold_start_s,
         default_replicas=default_replicas,

@@ -99,10 +99,8 @@ def plain(**fields: Any) -> Policy:
 
 def test_the_policy_follows_load_and_backlog(ledger: Ledger) -> None:
     assert call(plain(), seen(busy=1.0, ongoing=1.0)) == {"image": 1}
-    # Serve averages from the first request after a pause on: a lone one is no load of 1.
-    assert call(plain(), seen(busy=0.1, ongoing=1.0)) == {"image": 1}
-    assert ledger.noted[-1][0].deployments["image"].inputs["load"] == 0.1
-    assert ledger.noted[-1][0].deployments["image"].inputs["backlog_s"] == 0
+    assert call(plain(), seen(busy=0.1, ongoing=0.2)) == {"image": 1}
+    assert ledger.noted[-1][0].deployments["image"].inputs["load"] == 0.2
     assert call(plain(), seen(busy=1.0, ongoing=13.0)) == {"image": 3}
     one = ledger.noted[-1][0].deployments["image"]
     assert one.policy == "orrery"
