@@ -97,6 +97,13 @@ def plain(**fields: Any) -> Policy:
     return Policy({"image": PLAIN, "video": {**PLAIN, "priority": 1}}, **fields)
 
 
+def test_requests_side_by_side_in_one_replica_are_as_much_load_as_there_are(ledger: Ledger) -> None:
+    # A replica is busy while any thread of it works.
+    call(Policy({"image": {**PLAIN, "concurrency": 2}}), seen(busy=1.0, ongoing=2.0))
+
+    assert ledger.noted[-1][0].deployments["image"].inputs["load"] == 2.0
+
+
 def test_the_policy_follows_load_and_backlog(ledger: Ledger) -> None:
     assert call(plain(), seen(busy=1.0, ongoing=1.0)) == {"image": 1}
     assert call(plain(), seen(busy=0.1, ongoing=0.2)) == {"image": 1}
