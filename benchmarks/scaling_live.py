@@ -1,4 +1,4 @@
-"""Our policy and Serve's own, live on one seeded trace with a step up and down, and simulated.
+"""Our policy and Serve's own, live on seeded traces with a step up and down, and simulated.
 
 `orrery serve` runs with a capability that sleeps. Times are a tenth of those of a fleet that draws
 pictures: the work of a request, Serve's delays, the intervals at which its metrics are pushed and its
@@ -6,7 +6,8 @@ router looks for a free replica, and the promise (latency at most twice the work
 what this machine takes. Requests arrive on their own clock. The same trace is then simulated with the
 start-up, hand-over and stopping times that were measured in that run; an answer's way back is not
 simulated, and `p95_return_s` says how much a busy machine made of it. What happens is told while it
-does; the last line holds all figures. Run: `python -m benchmarks.scaling_live`.
+does; the last line holds all figures, the median of several seeds where `--seeds` asks for them.
+Run: `python -m benchmarks.scaling_live [--seeds 3] [--policy ours]`.
 """
 
 import argparse
@@ -34,13 +35,13 @@ from benchmarks.scaling_steps import (
 )
 from deployments import autoscaling, outstanding
 from deployments.serve_default import ServeDefault
+from models.scaling.forecast import Rise
 from models.scaling.loads import LoadTimes
 from models.scaling.policies import InHand
 from models.scaling.simulate import Policy, World, simulate
 from models.scaling.snapshot import Terms
 from models.scaling.trace import Floats, Trace
 
-SEED = 0
 # Who sends requests tells the ledger once a second; the policy asks it once a second, and has the
 # answer at the next decision: half a period, and a whole one.
 TOLD_S = outstanding.PERIOD_S / 2 + autoscaling.PERIOD_S
@@ -77,19 +78,22 @@ class Seen:
 def main() -> None:
     """Run both live, one after the other, simulate both, and print one line."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--seed", type=int, default=SEED)
+    parser.add_argument("--seeds", type=int, default=1, help="traces")
     parser.add_argument("--policy", choices=tuple(PORTS), action="append", help="both if absent")
     options = parser.parse_args()
     started_s = time.monotonic()
-    trace = draw(np.random.default_rng(options.seed))
-    found: dict[str, Any] = {"n": len(trace)}
-    for name in options.policy or PORTS:
-        live = asyncio.run(run_live(trace, name))
-        _tell_changes(live)
-        figures = compare(trace, name, live)
-        tell(f"{name}: {json.dumps(figures)}")
-        found |= figures
-    report({**found, "seconds": round(time.monotonic() - started_s, 1)})
+    found: list[dict[str, Any]] = []
+    for seed in range(options.seeds):
+        trace = draw(np.random.default_rng(seed))
+        found.append({"n": len(trace)})
+        for name in options.policy or PORTS:
+            live = asyncio.run(run_live(trace, name))
+            _tell_changes(live)
+            figures = compare(trace, name, live)
+            tell(f"seed {seed}, {name}: {json.dumps(figures)}")
+            found[-1] |= figures
+    middle = {key: _median([one[key] for one in found]) for key in found[0]}
+    report({**middle, "seeds": options.seeds, "seconds": round(time.monotonic() - started_s, 1)})
 
 
 def _tell_changes(live: Live) -> None:
@@ -123,7 +127,8 @@ def compare(trace: Trace, name: str, live: Live) -> dict[str, Any]:
 
 def replay(trace: Trace, name: str, live: Live) -> Seen:
     """The same trace, terms and measured times, simulated."""
-    policy: Policy = InHand(Terms(1, MAX_REPLICAS, **OURS))  # type: ignore[arg-type]
+    look_back_s = SERVE["look_back_period_s"]
+    policy: Policy = InHand(Terms(1, MAX_REPLICAS, **OURS), Rise(look_back_s))  # type: ignore[arg-type]
     if name == "serve":
         policy = ServeDefault(AutoscalingConfig(min_replicas=1, max_replicas=MAX_REPLICAS, **SERVE))
     nothing = LoadTimes((0.0,), (0.0,), (0.0,))
@@ -133,7 +138,7 @@ def replay(trace: Trace, name: str, live: Live) -> Seen:
         startups_s=tuple(live.startups_s),
         max_replicas=MAX_REPLICAS,
         tick_s=autoscaling.PERIOD_S if name == "ours" else PUSH_S,
-        look_back_s=SERVE["look_back_period_s"],
+        look_back_s=look_back_s,
         handover_s=live.handover_s,
         stop_s=_mean(live.stops_s),
         warm=True,
@@ -144,6 +149,12 @@ def replay(trace: Trace, name: str, live: Live) -> Seen:
     replica_s = 3600 * outcome.gpu_hours + outcome.timeline[-1][1] * after_s
     targets = _without_repeats([target for _, target, _ in outcome.timeline])
     return Seen(outcome.latency_s, replica_s, targets)
+
+
+def _median(values: list[float | None]) -> float | None:
+    """`None` where one is: what was not reached has no middle."""
+    known = [value for value in values if value is not None]
+    return round(float(np.median(known)), 3) if len(known) == len(values) else None
 
 
 def _mean(seconds: list[float]) -> float:

@@ -20,7 +20,7 @@ from deployments.ledger import HEARD_S, open_ledger
 from deployments.scaling_inputs import InputsMissing, demand_of, join_nodes, nodes_of
 from deployments.serve_default import wished
 from models.scaling.decide import decide
-from models.scaling.forecast import DayProfile
+from models.scaling.forecast import DayProfile, Rise
 from models.scaling.record import DeploymentDecision, NodeLoad, ScalingDecision, record
 from models.scaling.snapshot import Demand, Limits, Need, Node, Snapshot, Terms
 
@@ -60,6 +60,7 @@ class Policy:
         self._past: dict[str, tuple[Need, ...]] = {}
         self._starts: dict[str, _ColdStart] = {}
         self._days: dict[str, DayProfile] = {}  # as old as the controller: a new one learns anew
+        self._rises: dict[str, Rise] = {}
         self._targets: Targets = {}
         self._told: Mapping[str, tuple[int, str, str]] = {}
         self._next_s = -math.inf
@@ -107,7 +108,7 @@ class Policy:
                 terms = self._terms.get(name, {})
                 sent = self._outstanding.get(name)
                 demand = demand_of(ctx, terms, cold_start.seconds, wished(ctx), sent)
-                demands[name] = self._expect(name, ctx.current_time or 0.0, demand)
+                demands[name] = self._expect(name, ctx, demand)
                 nodes = join_nodes(nodes, nodes_of(ctx))
             except InputsMissing as missing:
                 decided[name] = _by_serve(ctx, str(missing))
@@ -117,12 +118,16 @@ class Policy:
                 decided[name] = _by_serve(ctx, said)
         return demands, decided, nodes
 
-    def _expect(self, name: str, now_s: float, demand: Demand) -> Demand:
-        """The demand with what is usual at this time of day, as far as that is trusted."""
+    def _expect(self, name: str, ctx: AutoscalingContext, demand: Demand) -> Demand:
+        """The demand with what arrives, and what is usual at this time of day as far as trusted."""
+        now_s = ctx.current_time or 0.0
+        window_s = Rise.window_s if ctx.config is None else ctx.config.look_back_period_s
+        rise = self._rises.setdefault(name, Rise(window_s))
         profile = self._days.setdefault(name, DayProfile())
         profile.learn(now_s, demand.load)
         usual = profile.expect(now_s + demand.cold_start_s) or 0.0
-        return replace(demand, forecast=demand.terms.trust * usual)
+        comes = rise.arriving(now_s, demand)
+        return replace(demand, forecast=demand.terms.trust * usual, arriving=comes)
 
     def _hear(self, now_s: float) -> None:
         """Take what waits from the answer of the ledger, if it is there."""

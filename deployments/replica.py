@@ -259,7 +259,7 @@ class Replica:
         gpus = await asyncio.to_thread(measure_gpus) if self._spec.num_gpus > 0 else None
         return {
             **({} if gpus is None else {"gpu": gpus.busy, "gpu_memory": gpus.memory}),
-            "busy_s": self._work.busy_s(),
+            "held_s": self._work.held_s(),
             "service_s": self._work.service_s,
             **kinds_as_numbers(self._work.kinds()),
             "gpu_share": self._spec.num_gpus,

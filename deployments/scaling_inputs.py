@@ -42,7 +42,7 @@ def demand_of(
     """
     reports: Reports = ctx.raw_metrics or {}
     now_s = ctx.current_time or 0.0
-    _check_age(reports.get("busy_s", {}), now_s)
+    _check_age(reports.get("held_s", {}), now_s)
     work = classes_of(reports)
     own = {
         "min_replicas": ctx.capacity_adjusted_min_replicas,
@@ -50,9 +50,9 @@ def demand_of(
         "gpu_share": max(_latest(reports, "gpu_share"), default=0.0),
     }
     bounds = Terms(**{**own, **terms})
-    busy = sum(rate(series) for series in reports["busy_s"].values())
-    # Handing over takes time too: a replica with a request in it is not free.
-    held = min(ctx.total_running_requests, ctx.current_num_replicas * bounds.concurrency)
+    # Not Serve's mean of running requests: that begins with the first request after a pause, so
+    # that a lone one is a load of 1.
+    held = sum(rate(series) for series in reports["held_s"].values())
     service_s = sum(one.share * one.seconds for one in work) or _measured_s(reports)
     waiting = None
     if outstanding is not None:
@@ -61,7 +61,7 @@ def demand_of(
     return demand_in_hand(
         bounds,
         replicas=ctx.target_num_replicas,
-        working=max(busy, held),
+        working=held,
         ongoing=ctx.total_num_requests,
         service_s=service_s,
         cold_start_s=cold_start_s,
@@ -150,8 +150,8 @@ def rate(series: Series) -> float:
     return max(last.value - first.value, 0.0) / span_s if span_s > 0 else 0.0
 
 
-def _check_age(busy: Mapping[Any, Series], now_s: float) -> None:
-    newest = max((series[-1].timestamp for series in busy.values() if series), default=None)
+def _check_age(held: Mapping[Any, Series], now_s: float) -> None:
+    newest = max((series[-1].timestamp for series in held.values() if series), default=None)
     if newest is None:
         raise InputsMissing("no replica has reported yet")
     if now_s - newest > STALE_S:

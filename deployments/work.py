@@ -12,7 +12,9 @@ FORGOTTEN = 0.05
 
 
 class Work:
-    """Counts the seconds during which any thread was at work; may be read by others.
+    """Counts seconds: those during which any thread was at work, and those of all threads together.
+
+    May be read by others.
 
     Args:
         clock: Tells the time in seconds.
@@ -28,6 +30,7 @@ class Work:
         self._pieces = 0
         self._open = 0
         self._done_s = 0.0
+        self._held_s = 0.0
         self._shared_s = 0.0
         self._changed_at = 0.0
         self._kinds: dict[str, tuple[float, float]] = {}
@@ -57,6 +60,12 @@ class Work:
             self._count()
             return self._done_s
 
+    def held_s(self) -> float:
+        """Seconds that pieces were in hand, side by side each counts; those in hand included."""
+        with self._lock:
+            self._count()
+            return self._held_s
+
     def kinds(self) -> dict[str, tuple[float, float]]:
         """By kind: how often of late, the newest piece counting 1, and seconds per piece."""
         with self._lock:
@@ -74,6 +83,7 @@ class Work:
         if self._open:
             elapsed_s = now - self._changed_at
             self._done_s += elapsed_s
+            self._held_s += elapsed_s * self._open
             self._shared_s += elapsed_s / self._open
         self._changed_at = now
 

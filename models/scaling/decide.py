@@ -63,7 +63,7 @@ class Decision:
 def decide(snapshot: Snapshot) -> Decision:
     """Decide how many replicas each deployment should have.
 
-    The need of a deployment is its load (or the forecast, if larger), what drains its backlog in
+    The need of a deployment is its load (or the forecast, or what arrives, if larger), what drains its backlog in
     time, and room for chance: as much as a promised waiting time takes, else headroom. A need above what there is grows the deployment at once, with
     some slack on top, so that the next small rise needs no change; it shrinks when the largest
     need of the holding time would leave twice the slack free, or once the spare replicas have cost
@@ -136,14 +136,22 @@ def need(demand: Demand) -> float:
     Source: square-root staffing, Halfin and Whitt 1981, Operations Research 29(3).
     """
     terms = demand.terms
-    load = max(demand.load, demand.forecast, 0.0)
-    backlog = max(demand.backlog_s, 0.0) / (terms.concurrency * terms.drain_s)
+    load = max(demand.load, demand.forecast, demand.arriving, 0.0)
+    backlog = for_backlog(demand)
     if promises(demand):
         most = math.ceil((terms.max_replicas + 1) * terms.concurrency)  # one more says "too many"
         promise = (demand.service_s, terms.wait_s, terms.kept)
         return servers_for(load, *promise, most) / terms.concurrency + backlog
     load /= terms.concurrency
     return load + backlog + terms.headroom * math.sqrt(load)
+
+
+def for_backlog(demand: Demand) -> float:
+    """Replicas that work off what waits in time; more than requests wait would be of no use."""
+    side_by_side = max(demand.backlog_s, 0.0) / demand.terms.drain_s
+    if demand.queued is not None:
+        side_by_side = min(side_by_side, demand.queued)
+    return side_by_side / demand.terms.concurrency
 
 
 def promises(demand: Demand) -> bool:
@@ -154,7 +162,7 @@ def promises(demand: Demand) -> bool:
 def load_for(replicas: float, demand: Demand) -> float:
     """The load at which a demand with the same backlog would just need so many replicas."""
     terms = demand.terms
-    room = max(replicas - demand.backlog_s / (terms.concurrency * terms.drain_s), 0.0)
+    room = max(replicas - for_backlog(demand), 0.0)
     if promises(demand):
         servers = math.floor(room * terms.concurrency + EPSILON)
         return load_kept(servers, demand.service_s, terms.wait_s, terms.kept)

@@ -65,6 +65,8 @@ def _shrinking(choice: Choice) -> str:
 def _load(choice: Choice) -> str:
     demand = choice.demand
     words = [f"a load of {demand.load:.2f}"]
+    if demand.arriving > demand.load + HARDLY:
+        words.append(f"{demand.arriving:.2f} arriving")
     if demand.forecast > demand.load + HARDLY:
         words.append(f"{demand.forecast:.2f} expected in {demand.cold_start_s:.0f} s")
     if demand.backlog_s > HARDLY:

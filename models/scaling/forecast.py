@@ -1,6 +1,10 @@
-"""The rhythm of the day, learned while it passes."""
+"""What is to be expected: by the rhythm of the day, and by how what waits grows."""
 
+import math
+from collections import deque
 from dataclasses import dataclass, field
+
+from models.scaling.snapshot import Demand
 
 DAY_S = 86_400.0
 
@@ -41,3 +45,38 @@ class DayProfile:
             before = self._bins.get(of_day, mean)
             self._bins[of_day] = before + self.newest * (mean - before)
         self._sum, self._count = 0.0, 0
+
+
+@dataclass
+class Rise:
+    """Work that arrives: what is done, and what waits more than before.
+
+    What replicas do cannot rise above what they can do. Beyond that, what arrives shows only in the
+    growth of what waits.
+
+    Attributes:
+        window_s: Over which the growth is looked at; the one over which the load is averaged.
+    """
+
+    window_s: float = 30.0
+    _seen: deque[tuple[float, float]] = field(default_factory=deque)
+
+    def arriving(self, now_s: float, demand: Demand) -> float:
+        """Seconds of work that arrive per second, as far as they are more than chance makes of it.
+
+        Arrivals are random, and so few that their sum over a window varies by the root of how many
+        there are (Poisson).
+
+        Args:
+            now_s: A moment; moments come in order.
+            demand: Of that moment.
+        """
+        seen = self._seen
+        seen.append((now_s, demand.backlog_s))
+        while seen[0][0] < now_s - self.window_s:
+            seen.popleft()
+        growth = max(demand.backlog_s - seen[0][1], 0.0) / self.window_s
+        queued = demand.queued
+        piece_s = demand.backlog_s / queued if queued else demand.service_s
+        chance = math.sqrt(piece_s * (demand.load + growth) / self.window_s)
+        return demand.load + max(growth - chance, 0.0)

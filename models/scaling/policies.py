@@ -1,10 +1,10 @@
 """Policies that the simulator can run."""
 
 import math
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from models.scaling.decide import decide
-from models.scaling.forecast import DayProfile
+from models.scaling.forecast import DayProfile, Rise
 from models.scaling.simulate import LOAD_S, RECENT_S, Observation
 from models.scaling.snapshot import Demand, Need, Snapshot, Terms, Waiting, demand_in_hand
 
@@ -84,13 +84,15 @@ def waiting_in(seen: Observation) -> tuple[Waiting, ...]:
 class InHand:
     """`decide`, given what Serve's controller knows: work in hand, averaged, and what waits now.
 
-    What arrives is not known there, so a rise above what the replicas can do shows as backlog.
+    What arrives is not known there: beyond what the replicas can do it shows as growing backlog.
 
     Attributes:
         terms: Bounds and headroom.
+        rise: Memory of the backlog.
     """
 
     terms: Terms
+    rise: Rise = field(default_factory=Rise)
     _past: dict[str, tuple[Need, ...]] = field(default_factory=dict)
 
     def __call__(self, seen: Observation) -> int:
@@ -104,6 +106,7 @@ class InHand:
             cold_start_s=seen.cold_start_s,
             waiting=waiting_in(seen),
         )
+        demand = replace(demand, arriving=self.rise.arriving(seen.now_s, demand))
         decision = decide(Snapshot(seen.now_s, {NAME: demand}, past=self._past))
         self._past = decision.past
         return decision.targets[NAME]

@@ -123,6 +123,7 @@ def record(decision: Decision, snapshot: Snapshot) -> dict[str, DeploymentDecisi
             inputs={
                 "load": round(demand.load, 3),
                 "forecast": round(demand.forecast, 3),
+                "arriving": round(demand.arriving, 3),
                 "backlog_s": round(demand.backlog_s, 2),
                 "cold_start_s": round(demand.cold_start_s, 1),
                 "needed": round(choice.need, 3),

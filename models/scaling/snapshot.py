@@ -92,6 +92,7 @@ class Demand:
         load: Work that arrives, model loads included, in requests being worked on at once
             (seconds of work per second).
         forecast: The same, expected for the time when a replica asked for now could work.
+        arriving: The same, by how what waits grows.
         backlog_s: Seconds of work that wait in queues.
         cold_start_s: From asking for a replica until it works, as measured.
         default_replicas: What Serve's own policy would ask for.
@@ -104,12 +105,18 @@ class Demand:
     replicas: int
     load: float = 0.0
     forecast: float = 0.0
+    arriving: float = 0.0
     backlog_s: float = 0.0
     cold_start_s: float = 0.0
     default_replicas: int | None = None
     service_s: float = 0.0
     work: tuple[WorkClass, ...] = ()
     waiting: tuple[Waiting, ...] | None = None
+
+    @property
+    def queued(self) -> int | None:
+        """Requests that nothing works on yet, where that is known."""
+        return None if self.waiting is None else sum(one.count for one in self.waiting)
 
 
 def demand_in_hand(

@@ -1,6 +1,7 @@
 """The routes of the autoscaler, and the policy that Serve's controller calls."""
 
 import asyncio
+import math
 from concurrent.futures import Future
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -72,7 +73,7 @@ def seen(
     reported_s: float | None = None,
     **metrics: float,
 ) -> AutoscalingContext:
-    """A context with one replica that was busy for a share of the last 30 s."""
+    """A context with one replica that had so many requests in hand, in the mean of 30 s."""
     config = AutoscalingConfig(min_replicas=1, max_replicas=8, target_ongoing_requests=2)
     ctx = context(config, replicas, ongoing, now_s)
     d_id = DeploymentID(name=name, app_name="orrery")
@@ -84,7 +85,7 @@ def seen(
         replica = ReplicaID("r", deployment_id=d_id)
         series = {k: {replica: [TimeStampedValue(at_s, v)]} for k, v in values.items()}
         rising = [TimeStampedValue(at_s - 30, 0.0), TimeStampedValue(at_s, 30 * busy)]
-        ctx._raw_metrics_value = {**series, "busy_s": {replica: rising}}  # type: ignore[dict-item]
+        ctx._raw_metrics_value = {**series, "held_s": {replica: rising}}  # type: ignore[dict-item]
     return ctx
 
 
@@ -97,17 +98,25 @@ def plain(**fields: Any) -> Policy:
     return Policy({"image": PLAIN, "video": {**PLAIN, "priority": 1}}, **fields)
 
 
-def test_requests_side_by_side_in_one_replica_are_as_much_load_as_there_are(ledger: Ledger) -> None:
-    # A replica is busy while any thread of it works.
-    call(Policy({"image": {**PLAIN, "concurrency": 2}}), seen(busy=1.0, ongoing=2.0))
+@pytest.mark.parametrize(
+    ("busy", "ongoing"),
+    [
+        pytest.param(2.0, 2.0, id="side by side in one replica"),
+        # Serve's mean begins with the first request after a pause.
+        pytest.param(0.1, 1.0, id="one that has just come"),
+    ],
+)
+def test_what_replicas_had_in_hand_is_the_load(ledger: Ledger, busy: float, ongoing: float) -> None:
+    policy = Policy({"image": {**PLAIN, "concurrency": 2}})
+    call(policy, seen(busy=busy, ongoing=ongoing))
 
-    assert ledger.noted[-1][0].deployments["image"].inputs["load"] == 2.0
+    assert ledger.noted[-1][0].deployments["image"].inputs["load"] == busy
 
 
 def test_the_policy_follows_load_and_backlog(ledger: Ledger) -> None:
     assert call(plain(), seen(busy=1.0, ongoing=1.0)) == {"image": 1}
     assert call(plain(), seen(busy=0.1, ongoing=0.2)) == {"image": 1}
-    assert ledger.noted[-1][0].deployments["image"].inputs["load"] == 0.2
+    assert ledger.noted[-1][0].deployments["image"].inputs["load"] == 0.1
     assert call(plain(), seen(busy=1.0, ongoing=13.0)) == {"image": 3}
     one = ledger.noted[-1][0].deployments["image"]
     assert one.policy == "orrery"
@@ -242,14 +251,14 @@ def test_work_counts_what_is_in_hand() -> None:
 
 
 def test_pieces_done_side_by_side_share_their_time() -> None:
-    clock = iter([0.0, 6.0, 10.0, 10.0, 10.0])
+    clock = iter([0.0, 6.0, 10.0, 10.0, 10.0, 10.0])
     work = Work(lambda: next(clock))
     with work.piece():
         with work.piece():
             pass
         first = work.service_s
 
-    assert work.busy_s() == 10
+    assert (work.busy_s(), work.held_s()) == (10, 14)
     assert first == 2
 
 
@@ -284,7 +293,7 @@ def test_what_waits_counts_by_its_class_and_not_by_the_mean(ledger: Ledger) -> N
     work = kinds_as_numbers({"small": (9.0, 2.0), "large": (1.0, 92.0)})  # 11 s in the mean
     for sent, targets, words in (
         (("small",) * 11, (3, 2), "20 s of work waiting (10 small of 2.0 s)"),
-        (("small", "large", "large"), (3, 5), "184 s of work waiting (2 large of 92.0 s)"),
+        (("small", "large", "large"), (3, 3), "184 s of work waiting (2 large of 92.0 s)"),
         (("small", "new"), (3, 2), "11 s of work waiting (1 new of 11.0 s)"),
     ):
         policy, ledger.sent = plain(), {"image": sent}
@@ -305,7 +314,10 @@ def test_what_was_not_heard_for_long_is_not_believed(ledger: Ledger) -> None:
     held = call(policy, seen(busy=1.0, ongoing=1.0, now_s=102.0))
     lost = call(policy, seen(busy=1.0, ongoing=1.0, now_s=108.0))
 
-    assert [*told, held, lost] == [{"image": n} for n in (1, 3, 3, 1)]
+    # Two to work the 120 s off, one for what is in hand; what arrives: 120 s in 30, less chance.
+    needed = math.ceil(1 + (4 - math.sqrt(10 * (1 + 4) / 30)) + 2)
+    assert [*told, held, lost] == [{"image": n} for n in (1, needed, needed, 1)]
+    assert "3.71 arriving" in ledger.noted[1][0].deployments["image"].reason
 
 
 async def test_what_is_sent_is_told_until_it_is_answered(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from models.scaling import explain
 from models.scaling.decide import Decision, decide, load_for, need
-from models.scaling.snapshot import Demand, Limits, Need, Node, Snapshot, Terms
+from models.scaling.snapshot import Demand, Limits, Need, Node, Snapshot, Terms, Waiting
 
 loads = st.floats(0, 200)
 terms_of = st.builds(
@@ -62,6 +62,14 @@ def test_the_target_is_load_backlog_and_headroom(
     choice = one(Demand(terms, 1, load=load, backlog_s=backlog_s)).choices["image"]
 
     assert (choice.target, choice.binding) == (target, binding)
+
+
+def test_no_more_replicas_work_off_what_waits_than_requests_wait() -> None:
+    terms = Terms(0, 40, headroom=0, slack=0, drain_s=60)
+    two = (Waiting("large", 2, 600.0),)
+
+    assert one(Demand(terms, 1, backlog_s=1200)).targets == {"image": 20}
+    assert one(Demand(terms, 1, backlog_s=1200, waiting=two)).targets == {"image": 2}
 
 
 def test_a_forecast_above_the_load_is_prepared_for() -> None:

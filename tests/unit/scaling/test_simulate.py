@@ -8,13 +8,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from models.scaling.forecast import DAY_S, DayProfile
+from models.scaling.forecast import DAY_S, DayProfile, Rise
 from models.scaling.loads import LoadTimes, read_percentiles
 from models.scaling.placement import copies
 from models.scaling.policies import Deciding, Fixed, InHand, rise
 from models.scaling.popularity import PRIOR, Popularity
 from models.scaling.simulate import Observation, Outcome, World, simulate
-from models.scaling.snapshot import Terms
+from models.scaling.snapshot import Demand, Terms, Waiting
 from models.scaling.trace import Trace, generate, read_trace
 
 NO_LOADS = LoadTimes((0.0,), (0.0,), (0.0,))
@@ -200,6 +200,45 @@ def test_the_policy_in_hand_grows_by_what_waits_alone() -> None:
     terms = Terms(1, 9, headroom=0, slack=0, drain_s=25)
 
     assert InHand(terms)(seen) == 1 + 5 * 10 / 25
+
+
+def waits(count: int, load: float = 4.0, seconds: float = 1.0) -> Demand:
+    queue = (Waiting("draft", count, seconds),) if count else ()
+    return Demand(Terms(1, 99), 4, load=load, backlog_s=count * seconds, waiting=queue)
+
+
+def test_what_arrives_is_what_is_done_and_what_waits_more() -> None:
+    rise = Rise(window_s=30)
+    seen = [rise.arriving(now_s, waits(3 * now_s)) for now_s in range(40)]
+
+    assert seen[0] == 4
+    assert seen[30] == seen[39] == pytest.approx(4 + 3 - math.sqrt((4 + 3) / 30))
+
+
+def test_a_queue_that_stays_or_shrinks_tells_of_no_more_arrivals() -> None:
+    rise = Rise(window_s=30)
+    rise.arriving(0, waits(50))
+
+    assert [rise.arriving(n, waits(50 - n)) for n in range(1, 40)] == [4] * 39
+
+
+def test_one_request_that_waits_is_chance() -> None:
+    rise = Rise(window_s=30)
+    rise.arriving(0, waits(0, load=1.0))
+
+    assert rise.arriving(1, waits(1, load=1.0, seconds=20)) == 1
+
+
+def test_a_step_is_met_sooner_by_what_arrives_than_by_what_waits_alone() -> None:
+    at_s = [60.0 + n * 0.25 for n in range(480)]
+    terms = Terms(1, 9, headroom=0.5, slack=0.25, hold_s=120)
+    world = World(NO_LOADS, startup_s=10, tick_s=1, warm=True)
+    step = trace_of(at_s, 1.0)
+    with_rise, without = (
+        simulate(step, InHand(terms, rise), world) for rise in (Rise(30), Rise(math.inf))
+    )
+
+    assert with_rise.wait_s(95) < 0.9 * without.wait_s(95)
 
 
 def test_metrics_pushed_more_often_are_acted_upon_sooner() -> None:
