@@ -42,9 +42,8 @@ from models.scaling.simulate import Policy, World, simulate
 from models.scaling.snapshot import Terms
 from models.scaling.trace import Floats, Trace
 
-# Who sends requests tells the ledger once a second; the policy asks it once a second, and has the
-# answer at the next decision: half a period, and a whole one.
-TOLD_S = outstanding.PERIOD_S / 2 + autoscaling.PERIOD_S
+# Who sends requests tells the ledger once a second, and the policy asks it before it decides.
+TOLD_S = outstanding.PERIOD_S / 2 + autoscaling.ASKED_S
 
 
 @dataclass(frozen=True)

@@ -27,6 +27,7 @@ from models.scaling.snapshot import Demand, Limits, Need, Node, Snapshot, Terms
 logger = logging.getLogger(__name__)
 
 PERIOD_S = 1.0  # the controller asks ten times as often
+ASKED_S = 0.35  # before a decision the ledger is asked what waits
 COLD_START_S = 30.0  # until the first is measured
 SMOOTHING = 0.3
 
@@ -66,6 +67,7 @@ class Policy:
         self._next_s = -math.inf
         self._ledger: Any = None  # the actor lives as long as this handle
         self._answer: Future[Mapping[str, tuple[str, ...]]] | None = None  # of the ledger
+        self._asked = False  # since the last decision
         self._outstanding: Mapping[str, tuple[str, ...]] = {}
         self._outstanding_at_s = -math.inf
 
@@ -75,6 +77,8 @@ class Policy:
         if now_s >= self._next_s or set(contexts) != set(self._targets):
             self._next_s = now_s + PERIOD_S
             self._targets = self._decide(contexts, now_s)
+        elif now_s >= self._next_s - ASKED_S and not self._asked:
+            self._ask()
         return dict(self._targets), {}
 
     def _decide(self, contexts: Contexts, now_s: float) -> Targets:
@@ -129,8 +133,18 @@ class Policy:
         comes = rise.arriving(now_s, demand)
         return replace(demand, forecast=demand.terms.trust * usual, arriving=comes)
 
+    def _ask(self) -> None:
+        """Ask the ledger what waits, so that the next decision has it as it is now."""
+        self._asked = True
+        try:
+            if self._ledger is not None:
+                self._answer = self._ledger.outstanding.remote().future()
+        except Exception:  # a lost ledger must not stop scaling
+            logger.exception("what waits cannot be asked for")
+
     def _hear(self, now_s: float) -> None:
         """Take what waits from the answer of the ledger, if it is there."""
+        self._asked = False
         if self._answer is not None and self._answer.done():
             answer, self._answer = self._answer, None
             if answer.exception() is None:

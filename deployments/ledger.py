@@ -38,13 +38,14 @@ class Ledger:
         self._latest = decision
         if changed:
             self._changes.append(decision)
-        return self._outstanding()
+        return self.outstanding()
 
     def hear(self, who: str, sent: Mapping[str, tuple[Sent, ...]]) -> None:
         """Take what a process has no answer to."""
         self._heard[who] = (self._clock(), sent)
 
-    def _outstanding(self) -> dict[str, tuple[str, ...]]:
+    def outstanding(self) -> dict[str, tuple[str, ...]]:
+        """The kinds of what is not answered, by deployment, the oldest first."""
         since_s = self._clock() - HEARD_S
         self._heard = {who: told for who, told in self._heard.items() if told[0] > since_s}
         found: dict[str, list[Sent]] = {}

@@ -44,10 +44,10 @@ class Ledger:
     def __init__(self) -> None:
         self.noted: list[tuple[ScalingDecision, bool]] = []
         self.sent: dict[str, tuple[str, ...]] = {}
-        self.note = self
+        self.note = self.outstanding = self
 
-    def remote(self, decision: ScalingDecision, changed: bool) -> "Ledger":
-        self.noted.append((decision, changed))
+    def remote(self, *noted: Any) -> "Ledger":
+        self.noted += [noted] if noted else []
         return self
 
     def future(self) -> Future[dict[str, tuple[str, ...]]]:
@@ -318,6 +318,17 @@ def test_what_was_not_heard_for_long_is_not_believed(ledger: Ledger) -> None:
     needed = math.ceil(1 + (4 - math.sqrt(10 * (1 + 4) / 30)) + 2)
     assert [*told, held, lost] == [{"image": n} for n in (1, needed, needed, 1)]
     assert "3.71 arriving" in ledger.noted[1][0].deployments["image"].reason
+
+
+def test_a_decision_knows_what_waited_just_before_it(ledger: Ledger) -> None:
+    policy = plain()
+    call(policy, seen(busy=1.0, ongoing=1.0, now_s=100.0))
+    ledger.sent = {"image": ("image",) * 13}  # after the ledger had answered
+    between = call(policy, seen(busy=1.0, ongoing=1.0, now_s=100.7))
+    decided = call(policy, seen(busy=1.0, ongoing=1.0, now_s=101.0))
+
+    assert between == {"image": 1} != decided
+    assert "120 s of work waiting" in ledger.noted[-1][0].deployments["image"].reason
 
 
 async def test_what_is_sent_is_told_until_it_is_answered(monkeypatch: pytest.MonkeyPatch) -> None:
