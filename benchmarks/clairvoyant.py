@@ -55,7 +55,7 @@ class Clairvoyant:
         if needed > seen.replicas:
             return math.ceil(needed * (1 + self.slack))
         if stays * (1 + self.slack) < seen.replicas * (1 - self.slack):
-            return max(1, math.ceil(stays * (1 + self.slack)))
+            return math.ceil(stays * (1 + self.slack))
         return seen.replicas
 
     def _needed(self, load: Floats) -> float:

@@ -4,15 +4,17 @@ Both policies are tuned on the first half of the trace and compared on the secon
 routing, at three loads and two start-up times. A request goes where its base model is; with
 `--patience-s` it waits so long for it if all who have it are busy (Serve's policy is then also tried
 with requests that do not wait, and gets the better). Serve's policy is tuned by a grid over its target
-and its delays to the fewest GPU hours that keep 93 % of the promises (latency at most twice the
-request's own work and 10 s), or to the most promises where that is out of reach.
+and its delays and whether the last replica may go, to the fewest GPU hours that keep 93 % of the promises
+(latency at most twice the request's own work and 10 s), or to the most promises where that is out of
+reach; and once more among those that change the fleet as seldom as ours (`steady`).
 
-Ours keeps a budget of changes of the fleet by itself and is tuned over its headroom and five shapes
+Ours keeps a budget of changes of the fleet by itself, lets the last replica go, and is tuned over its headroom and five shapes
 (slack, holding time, trust in a rise, time in which what waits is worked off): to where days like these
 most surely bring both no more misses than Serve's and 30 % fewer GPU hours, or, where both are out of
 reach, to the fewest GPU hours that miss no more, with a margin for how much days differ (compared: GPU
-hours); and to the fewest misses that cost no more (compared: misses). The same is done beside Serve's
-policy as it is without tuning (target 2), whose share of promises is low.
+hours); and to the fewest misses that cost no more (compared: misses). The same is done beside the
+steady one, and beside Serve's policy as it is without tuning (target 2, never below one replica), whose
+share of promises is low.
 What is tried is a sample of one: what it says is smoothed over the headroom. Beside it stands what a
 policy that knows all arrivals needs for Serve's share of promises, with the same routing: a bound.
 Run: `python -m benchmarks.scaling PATH [--quick] [--load LOAD] [--startup-s SECONDS]`.
@@ -23,10 +25,10 @@ import math
 import sys
 import time
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, replace
 from itertools import product
 from pathlib import Path
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import numpy as np
 
@@ -34,7 +36,6 @@ from benchmarks.clairvoyant import Clairvoyant, future_load
 from benchmarks.machine import report
 from graphs.commands.simulate import deciding, read_folder, serve_default
 from models.scaling.loads import LoadTimes
-from models.scaling.policies import Deciding
 from models.scaling.simulate import Outcome, Policy, World, simulate
 from models.scaling.trace import DAY_S, Trace, generate
 
@@ -42,7 +43,16 @@ HALF_S = 6 * DAY_S
 WANTED = 0.93
 CELLS = tuple(product((2, 8, 24), (60.0, 180.0)))
 TARGETS = (1.0, 0.8, 0.7, 0.6, 0.5, 0.4, 0.3)
-DELAYS = ((30.0, 600.0), (30.0, 300.0), (10.0, 300.0), (10.0, 120.0))
+DELAYS = (
+    (30.0, 600.0),
+    (30.0, 300.0),
+    (10.0, 300.0),
+    (10.0, 120.0),
+    (30.0, 1200.0),
+    (30.0, 2400.0),
+)
+FEWEST = (0, 1)  # replicas
+STEADY = 6.0  # changes an hour, at most
 HEADROOMS = (-1.5, -1.0, -0.75, -0.5, -0.25, 0.0, 0.25, 0.5, 1.0, 1.5, 2.0, 3.0, 4.0, 6.0, 8.0)
 STEP = 0.05  # of the headroom, between them
 SHAPES = (  # slack, holding time, trend, time to work off what waits
@@ -84,31 +94,36 @@ class Cell:
         """As many as never bind but in the worst hour."""
         return max(64, 160 * self.load // 24)
 
-    def first(self, policy: Policy, patience_s: float | None = None) -> Outcome:
+    def first(self, tried: "Serve | Ours") -> Outcome:
         """Outcome on the half for tuning."""
-        return self._run(self.trace.between(0, HALF_S), policy, patience_s)
+        return self._run(self.trace.between(0, HALF_S), tried)
 
-    def second(self, policy: Policy, patience_s: float | None = None) -> Outcome:
+    def second(self, tuned: "Serve | Ours") -> Outcome:
         """Outcome on the half for the report."""
-        return self._run(self._second, policy, patience_s)
+        return self._run(self._second, tuned)
 
     def foreseen(self, headroom: float) -> Outcome:
         """Outcome on the half for the report of a policy that knows it."""
-        return self._run(self._second, Clairvoyant(future_load(self._second), headroom), None)
+        policy = Clairvoyant(future_load(self._second), headroom)
+        return simulate(self._second, policy, replace(self._world, loads_ahead=True))
 
     @property
     def _second(self) -> Trace:
         return self.trace.between(HALF_S, 2 * HALF_S + DAY_S)
 
-    def _run(self, trace: Trace, policy: Policy, patience_s: float | None) -> Outcome:
-        world = World(
+    @property
+    def _world(self) -> World:
+        return World(
             self.times,
             startup_s=self.startup_s,
+            min_replicas=0,
             max_replicas=self.max_replicas,
-            loads_ahead=isinstance(policy, Deciding | Clairvoyant),
-            patience_s=self.patience_s if patience_s is None else patience_s,
+            patience_s=self.patience_s,
         )
-        return simulate(trace, policy, world)
+
+    def _run(self, trace: Trace, tried: "Serve | Ours") -> Outcome:
+        world = replace(self._world, **tried.around)
+        return simulate(trace, tried.policy(self), world)
 
 
 @dataclass(frozen=True)
@@ -117,16 +132,22 @@ class Serve:
 
     target: float
     delays: tuple[float, float]
+    fewest: int
     patience_s: float
+
+    @property
+    def around(self) -> dict[str, Any]:
+        """What is special in its world."""
+        return {"min_replicas": self.fewest, "patience_s": self.patience_s}
 
     def policy(self, cell: Cell) -> Policy:
         """The policy."""
-        return serve_default(self.target, cell.max_replicas, *self.delays)
+        return serve_default(self.target, cell.max_replicas, *self.delays, self.fewest)
 
 
 @dataclass(frozen=True)
 class Ours:
-    """Arguments of ours, and what was seen with them on the first half.
+    """Arguments of ours.
 
     Attributes:
         headroom: In units of the square root of the load.
@@ -134,10 +155,6 @@ class Ours:
         hold_s: Shrinks only to the largest need of this long.
         trend: How far a rise is trusted to go on.
         drain_s: Time in which what waits is worked off.
-        missed: Share of promises.
-        gpu_hours: Of all replicas.
-        changes_per_hour: Of the fleet.
-        spread: Of the shape; see `_spread`.
     """
 
     headroom: float
@@ -145,6 +162,36 @@ class Ours:
     hold_s: float
     trend: float
     drain_s: float
+
+    @property
+    def around(self) -> dict[str, Any]:
+        """What is special in its world."""
+        return {"loads_ahead": True}
+
+    @property
+    def arguments(self) -> dict[str, float]:
+        """What the policy is made with, by name."""
+        return {name: round(value, 2) for name, value in asdict(self).items()}
+
+    def policy(self, cell: Cell) -> Policy:
+        """The policy."""
+        shape = (self.slack, self.hold_s, self.trend, self.drain_s)
+        return deciding(self.headroom, cell.max_replicas, *shape, min_replicas=0)
+
+
+@dataclass(frozen=True)
+class Likely:
+    """What the first half says of ours with some arguments, smoothed.
+
+    Attributes:
+        ours: The arguments.
+        missed: Share of promises.
+        gpu_hours: Of all replicas.
+        changes_per_hour: Of the fleet.
+        spread: Of the shape; see `_spread`.
+    """
+
+    ours: Ours
     missed: float
     gpu_hours: float
     changes_per_hour: float
@@ -153,17 +200,6 @@ class Ours:
     def margin(self, serve: Outcome) -> float:
         """By how many standard deviations fewer promises are missed than under Serve's policy."""
         return math.log(serve.missed / max(self.missed, TINY)) / self.spread[0]
-
-    @property
-    def arguments(self) -> dict[str, float]:
-        """What the policy is made with, by name."""
-        names = ("headroom", "slack", "hold_s", "trend", "drain_s")
-        return {name: round(getattr(self, name), 2) for name in names}
-
-    def policy(self, cell: Cell) -> Policy:
-        """The policy."""
-        shape = (self.slack, self.hold_s, self.trend, self.drain_s)
-        return deciding(self.headroom, cell.max_replicas, *shape)
 
 
 def main() -> None:
@@ -196,30 +232,41 @@ def main() -> None:
 
 def compare(cell: Cell) -> dict[str, float]:
     """Ours beside Serve's, tuned on one half, measured on the other."""
-    tuned, default = _tune_serve(cell), Serve(2.0, DELAYS[0], cell.patience_s)
-    firsts = [cell.first(rival.policy(cell), rival.patience_s) for rival in (tuned, default)]
-    most = max(seen.gpu_hours for seen in firsts)
-    tried = {shape: _try(cell, shape, firsts[0], most) for shape in SHAPES}
-    beside_tuned, beside_default = (_tune_ours(cell, tried, seen) for seen in firsts)
-    serve = cell.second(tuned.policy(cell), tuned.patience_s)
+    grid = _try_serve(cell)
+    tuned, steady = _tune_serve(grid), _tune_serve(grid, STEADY)
+    rivals = {"serve": tuned, "steady": steady, "default": Serve(2.0, DELAYS[0], 1, 0.0)}
+    firsts = {name: cell.first(rival) for name, rival in rivals.items()}
+    most = max(seen.gpu_hours for seen in firsts.values())
+    tried = {shape: _try(cell, shape, firsts["serve"], most) for shape in SHAPES}
+    found: dict[str, float] = {}
+    for name, rival in rivals.items():
+        found |= _beside(cell, name, cell.second(rival), *_tune_ours(cell, tried, firsts[name]))
+    serve = cell.second(tuned)
     foreseen = [cell.foreseen(headroom) for headroom in FORESEEN]
     equal = [seen for seen in foreseen if seen.missed <= serve.missed] or foreseen[-1:]
     bound = min(equal, key=lambda seen: seen.gpu_hours)
     return {
-        **_beside(cell, "serve", serve, *beside_tuned),
-        **_beside(cell, "default", cell.second(default.policy(cell)), *beside_default),
+        **found,
         "gpu_hours_bound_over_serve": round(bound.gpu_hours / serve.gpu_hours, 3),
         "bound_changes_per_hour": round(bound.changes_per_hour, 2),
-        "serve_target": tuned.target,
-        "serve_upscale_s": tuned.delays[0],
-        "serve_downscale_s": tuned.delays[1],
-        "serve_patience_s": tuned.patience_s,
+        **_arguments("serve", tuned),
+        **_arguments("steady", steady),
     }
 
 
-def _beside(cell: Cell, name: str, rival: Outcome, lean: Ours, ample: Ours) -> dict[str, float]:
+def _arguments(name: str, rival: Serve) -> dict[str, float]:
+    return {
+        f"{name}_target": rival.target,
+        f"{name}_upscale_s": rival.delays[0],
+        f"{name}_downscale_s": rival.delays[1],
+        f"{name}_fewest": rival.fewest,
+        f"{name}_patience_s": rival.patience_s,
+    }
+
+
+def _beside(cell: Cell, name: str, rival: Outcome, lean: Likely, ample: Likely) -> dict[str, float]:
     """What the two operating points cost and miss on the second half, over a rival's."""
-    ours, richer = cell.second(lean.policy(cell)), cell.second(ample.policy(cell))
+    ours, richer = cell.second(lean.ours), cell.second(ample.ours)
     return {
         f"gpu_hours_over_{name}": round(ours.gpu_hours / rival.gpu_hours, 3),
         f"slo_beside_{name}": round(1 - ours.missed, 4),
@@ -232,27 +279,28 @@ def _beside(cell: Cell, name: str, rival: Outcome, lean: Ours, ample: Ours) -> d
         f"changes_per_hour_of_richer_over_{name}": round(richer.changes_per_hour, 2),
         f"changes_per_hour_{name}": round(rival.changes_per_hour, 2),
         f"margin_beside_{name}": round(math.exp(-SURE * lean.spread[0]), 3),
-        **{f"{key}_beside_{name}": value for key, value in lean.arguments.items()},
-        **{f"{key}_of_richer_over_{name}": value for key, value in ample.arguments.items()},
+        **{f"{key}_beside_{name}": value for key, value in lean.ours.arguments.items()},
+        **{f"{key}_of_richer_over_{name}": value for key, value in ample.ours.arguments.items()},
     }
 
 
-def _tune_serve(cell: Cell) -> Serve:
-    tried = {
-        serve: cell.first(serve.policy(cell), serve.patience_s)
-        for serve in (
-            Serve(*terms) for terms in product(TARGETS, DELAYS, sorted({cell.patience_s, 0.0}))
-        )
-    }
-    keeping = [serve for serve, seen in tried.items() if 1 - seen.missed >= WANTED]
+def _try_serve(cell: Cell) -> dict[Serve, Outcome]:
+    waits_s = sorted({cell.patience_s, 0.0})
+    grid = (Serve(*terms) for terms in product(TARGETS, DELAYS, FEWEST, waits_s))
+    return {serve: cell.first(serve) for serve in grid}
+
+
+def _tune_serve(tried: Mapping[Serve, Outcome], most_changes: float = math.inf) -> Serve:
+    allowed = [one for one, seen in tried.items() if seen.changes_per_hour <= most_changes]
+    keeping = [serve for serve in allowed if 1 - tried[serve].missed >= WANTED]
     if keeping:
         return min(keeping, key=lambda serve: tried[serve].gpu_hours)
-    return min(tried, key=lambda serve: tried[serve].missed)
+    return min(allowed, key=lambda serve: tried[serve].missed)
 
 
-def _tune_ours(cell: Cell, all_tried: AllTried, reference: Outcome) -> tuple[Ours, Ours]:
+def _tune_ours(cell: Cell, all_tried: AllTried, reference: Outcome) -> tuple[Likely, Likely]:
     """The operating points at which GPU hours and misses are compared."""
-    found: list[Ours] = []
+    found: list[Likely] = []
     for shape, tried in all_tried.items():
         nearest = min(tried.values(), key=lambda seen: abs(seen.missed - reference.missed))
         spread = _spread(nearest, reference, cell.trace)
@@ -260,7 +308,7 @@ def _tune_ours(cell: Cell, all_tried: AllTried, reference: Outcome) -> tuple[Our
     fewest = min(one.changes_per_hour for one in found)
     steady = [one for one in found if one.changes_per_hour <= max(CHANGES, fewest)]
 
-    def surety(one: Ours) -> float:
+    def surety(one: Likely) -> float:
         """By how many standard deviations the nearer of both goals is reached."""
         hours = math.log(FEWER * reference.gpu_hours / one.gpu_hours) / one.spread[1]
         return min(one.margin(reference), hours)
@@ -277,7 +325,7 @@ def _try(cell: Cell, shape: Shape, reference: Outcome, most: float) -> dict[floa
     """Outcomes by headroom, up to the first with more than the most GPU hours."""
     tried: dict[float, Outcome] = {}
     for headroom in HEADROOMS:
-        seen = tried[headroom] = cell.first(deciding(headroom, cell.max_replicas, *shape))
+        seen = tried[headroom] = cell.first(Ours(headroom, *shape))
         hours, missed = seen.gpu_hours / reference.gpu_hours, seen.missed / reference.missed
         said = f"hours {hours:.3f} misses {missed:.3f} changes {seen.changes_per_hour:.2f}"
         print(f"  {shape} {headroom:5.2f}: {said}", file=sys.stderr, flush=True)
@@ -288,7 +336,7 @@ def _try(cell: Cell, shape: Shape, reference: Outcome, most: float) -> dict[floa
 
 def _smooth(
     shape: Shape, tried: Mapping[float, Outcome], spread: tuple[float, float]
-) -> Iterator[Ours]:
+) -> Iterator[Likely]:
     """What the tried headrooms say of those between them: means of each and both neighbours."""
     headrooms = list(tried)[1:-1]
     seen = np.array([(o.missed, o.gpu_hours, o.changes_per_hour) for o in tried.values()])
@@ -298,7 +346,7 @@ def _smooth(
     ]
     for headroom in np.arange(headrooms[0], headrooms[-1] + STEP / 2, STEP):
         values = [float(np.exp(np.interp(headroom, headrooms, column))) for column in smoothed]
-        yield Ours(float(headroom), *shape, *values, spread)
+        yield Likely(Ours(float(headroom), *shape), *values, spread)
 
 
 def _spread(ours: Outcome, serve: Outcome, trace: Trace) -> tuple[float, float]:

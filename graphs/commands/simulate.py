@@ -37,6 +37,7 @@ def add_parser(subcommands: Subcommands) -> None:
     parser.add_argument("--hours", type=float, default=48.0, help="over which they are spread")
     parser.add_argument("--load", type=int, default=1, help="the trace this many times over")
     parser.add_argument("--startup-s", type=float, default=60.0, help="until a replica works")
+    parser.add_argument("--min-replicas", type=int, default=1, help="0: all may go while idle")
     parser.add_argument("--max-replicas", type=int, default=64)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--chart", type=Path, help="SVG of the replicas over time")
@@ -55,10 +56,11 @@ def run(options: argparse.Namespace) -> int:
     trace, times = _read(options, rng)
     lines: dict[str, list[tuple[float, float]]] = {}
     for text in options.policy or ["decide", "serve:2", "serve:0.5"]:
-        policy, ahead = parse_policy(text, options.max_replicas)
+        policy, ahead = parse_policy(text, options.max_replicas, options.min_replicas)
         world = World(
             times,
             startup_s=options.startup_s,
+            min_replicas=options.min_replicas,
             max_replicas=options.max_replicas,
             loads_ahead=ahead,
         )
@@ -79,6 +81,8 @@ def _check(options: argparse.Namespace) -> None:
     for name in ("requests", "hours", "load", "max_replicas"):
         if getattr(options, name) <= 0:
             raise Failure(f"--{name.replace('_', '-')} must be above 0")
+    if not 0 <= options.min_replicas <= options.max_replicas:
+        raise Failure("--min-replicas must be between 0 and --max-replicas")
     if options.chart is not None and not options.chart.absolute().parent.is_dir():
         raise Failure(f"there is no folder {options.chart.absolute().parent} for the chart")
 
@@ -105,16 +109,17 @@ def read_folder(folder: Path, load: int, rng: np.random.Generator) -> tuple[Trac
     return trace.times(load, rng), LoadTimes.draw(rng, *percentiles)
 
 
-def parse_policy(text: str, max_replicas: int) -> tuple[Policy, bool]:
+def parse_policy(text: str, max_replicas: int, min_replicas: int = 1) -> tuple[Policy, bool]:
     """The policy that a text names, and whether it loads popular models ahead.
 
     Raises:
         Failure: It names none.
     """
     kind, _, value = text.partition(":")
+    bounds = {"max_replicas": max_replicas, "min_replicas": min_replicas}
     make: Mapping[str, Callable[[], tuple[Policy, bool]]] = {
-        "decide": lambda: (deciding(float(value or HEADROOM), max_replicas), True),
-        "serve": lambda: (serve_default(float(value or 2), max_replicas), False),
+        "decide": lambda: (deciding(float(value or HEADROOM), **bounds), True),
+        "serve": lambda: (serve_default(float(value or 2), **bounds), False),
         "fixed": lambda: (Fixed(int(value)), False),
     }
     try:
@@ -131,10 +136,11 @@ def deciding(
     hold_s: float = HOLD_S,
     trend: float = TREND,
     drain_s: float = DRAIN_S,
+    min_replicas: int = 1,
 ) -> Deciding:
     """Our policy."""
     terms = Terms(
-        1,
+        min_replicas,
         max_replicas,
         headroom=headroom,
         slack=slack,
@@ -147,12 +153,16 @@ def deciding(
 
 
 def serve_default(
-    target: float, max_replicas: int, up_s: float = 30.0, down_s: float = 600.0
+    target: float,
+    max_replicas: int,
+    up_s: float = 30.0,
+    down_s: float = 600.0,
+    min_replicas: int = 1,
 ) -> ServeDefault:
     """Serve's policy with a target of ongoing requests per replica."""
     return ServeDefault(
         AutoscalingConfig(
-            min_replicas=1,
+            min_replicas=min_replicas,
             max_replicas=max_replicas,
             target_ongoing_requests=target,
             upscale_delay_s=up_s,
