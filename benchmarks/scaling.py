@@ -3,18 +3,18 @@
 Both policies are tuned on the first half of the trace and compared on the second, with the same
 routing, at three loads and two start-up times. A request goes where its base model is; with
 `--patience-s` it waits so long for it if all who have it are busy (Serve's policy is then also tried
-with requests that do not wait, and gets the better). Serve's policy is tuned by a grid over its target
-and its delays and whether the last replica may go, to the fewest GPU hours that keep 93 % of the promises
+with requests that do not wait, and gets the better). Serve's policy is tuned by a grid over its target,
+its delays and whether the last replica may go, to the fewest GPU hours that keep 93 % of the promises
 (latency at most twice the request's own work and 10 s), or to the most promises where that is out of
 reach; and once more among those that change the fleet as seldom as ours (`steady`).
 
-Ours keeps a budget of changes of the fleet by itself, lets the last replica go, and is tuned over its headroom and five shapes
-(slack, holding time, trust in a rise, time in which what waits is worked off): to where days like these
-most surely bring both no more misses than Serve's and 30 % fewer GPU hours, or, where both are out of
-reach, to the fewest GPU hours that miss no more, with a margin for how much days differ (compared: GPU
-hours); and to the fewest misses that cost no more (compared: misses). The same is done beside the
-steady one, and beside Serve's policy as it is without tuning (target 2, never below one replica), whose
-share of promises is low.
+Ours keeps a budget of changes of the fleet by itself, lets the last replica go, and is tuned over its
+headroom and seven shapes (slack, holding time, trust in a rise, time in which what waits is worked off,
+what a change has to spare): to where days like these most surely bring both no more misses than Serve's
+and 30 % fewer GPU hours, or, where both are out of reach, to the fewest GPU hours that miss no more, with
+a margin for how much days differ (compared: GPU hours); and to the fewest misses that cost no more
+(compared: misses). The same is done beside the steady one, and beside Serve's policy as it is without
+tuning (target 2, never below one replica), whose share of promises is low.
 What is tried is a sample of one: what it says is smoothed over the headroom. Beside it stands what a
 policy that knows all arrivals needs for Serve's share of promises, with the same routing: a bound.
 Run: `python -m benchmarks.scaling PATH [--quick] [--load LOAD] [--startup-s SECONDS]`.
@@ -55,12 +55,14 @@ FEWEST = (0, 1)  # replicas
 STEADY = 6.0  # changes an hour, at most
 HEADROOMS = (-1.5, -1.0, -0.75, -0.5, -0.25, 0.0, 0.25, 0.5, 1.0, 1.5, 2.0, 3.0, 4.0, 6.0, 8.0)
 STEP = 0.05  # of the headroom, between them
-SHAPES = (  # slack, holding time, trend, time to work off what waits
-    (0.5, 30.0, 0.0, 40.0),
-    (0.3, 30.0, 0.0, 40.0),
-    (0.3, 30.0, 0.0, 120.0),
-    (0.3, 30.0, 0.0, 600.0),
-    (0.5, 300.0, 0.5, 40.0),
+SHAPES = (  # slack, holding time, trend, time to work off what waits, replica-seconds to spare
+    (0.5, 30.0, 0.0, 40.0, 2400.0),
+    (0.5, 30.0, 0.0, 40.0, 9600.0),
+    (0.3, 30.0, 0.0, 40.0, 2400.0),
+    (0.3, 30.0, 0.0, 120.0, 2400.0),
+    (0.3, 30.0, 0.0, 600.0, 2400.0),
+    (0.5, 300.0, 0.5, 40.0, 2400.0),
+    (0.5, 300.0, 0.5, 40.0, 9600.0),
 )
 FEWER = 0.7  # of Serve's hours: the goal
 CHANGES = 5.7  # an hour: the budget, and what it lets through
@@ -74,7 +76,7 @@ WORST = {
     "p95_wait_s": "p95_wait_s_beside_serve",
 }
 """What is reported of all cells, by the name it has in one."""
-Shape: TypeAlias = tuple[float, float, float, float]
+Shape: TypeAlias = tuple[float, float, float, float, float]
 AllTried: TypeAlias = Mapping[Shape, Mapping[float, Outcome]]
 FORESEEN = (-0.75, -0.5, -0.25, 0.0, 0.25, 0.5, 1.0)  # headroom of who knows what comes
 
@@ -155,6 +157,7 @@ class Ours:
         hold_s: Shrinks only to the largest need of this long.
         trend: How far a rise is trusted to go on.
         drain_s: Time in which what waits is worked off.
+        spare_s: Replica-seconds that a change has to spare.
     """
 
     headroom: float
@@ -162,6 +165,7 @@ class Ours:
     hold_s: float
     trend: float
     drain_s: float
+    spare_s: float
 
     @property
     def around(self) -> dict[str, Any]:
@@ -175,7 +179,7 @@ class Ours:
 
     def policy(self, cell: Cell) -> Policy:
         """The policy."""
-        shape = (self.slack, self.hold_s, self.trend, self.drain_s)
+        shape = (self.slack, self.hold_s, self.trend, self.drain_s, self.spare_s)
         return deciding(self.headroom, cell.max_replicas, *shape, min_replicas=0)
 
 

@@ -16,6 +16,7 @@ from typing import Any
 from pydantic import BaseModel, JsonValue, SecretStr
 from ray import serve
 
+from deployments.affinity import LOAD_S, SERVICE_S
 from deployments.gpu_metrics import measure_gpus
 from deployments.homes import leave
 from deployments.keeping import Keeping
@@ -252,6 +253,11 @@ class Replica:
                 return self._capability.run(request, run)
             except CapabilityError as error:
                 return error
+
+    def record_routing_stats(self) -> dict[str, float]:
+        """What routers are told of this replica."""
+        load_s = self._capability.load_s if isinstance(self._capability, Keeper) else 0.0
+        return {SERVICE_S: self._work.service_s, LOAD_S: load_s}
 
     async def record_autoscaling_stats(self) -> dict[str, float]:
         """What the autoscaling policy is told of this replica and its machine; numbers alone."""

@@ -136,6 +136,7 @@ def deciding(
     hold_s: float = HOLD_S,
     trend: float = TREND,
     drain_s: float = DRAIN_S,
+    spare_s: float = SPARE_S,
     min_replicas: int = 1,
 ) -> Deciding:
     """Our policy."""
@@ -146,7 +147,7 @@ def deciding(
         slack=slack,
         hold_s=hold_s,
         drain_s=drain_s,
-        spare_s=SPARE_S,
+        spare_s=spare_s,
         changes_per_hour=CHANGES_PER_HOUR,
     )
     return Deciding(terms, trust=0.0, trend=trend)

@@ -180,6 +180,11 @@ class Keeper(Protocol):
         """Models that there is room for."""
         ...
 
+    @property
+    def load_s(self) -> float:
+        """Seconds that loading a model took lately; 0 before the first."""
+        ...
+
     def asks(self, request: BaseModel) -> str:
         """Name of the model that a request needs; "" if it needs none that is kept."""
         ...

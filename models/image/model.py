@@ -53,6 +53,11 @@ class ImageModel:
         """Checkpoints that there is room for; see `Keeper` for this and the following."""
         return self._keeper.places
 
+    @property
+    def load_s(self) -> float:
+        """Seconds that loading a checkpoint took lately."""
+        return self._keeper.load_s
+
     def asks(self, request: BaseModel) -> str:
         """The checkpoint that pictures are asked of."""
         if not isinstance(request, ImageRequest):

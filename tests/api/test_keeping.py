@@ -30,7 +30,7 @@ class Shelf:
     """Keeps models by name, and tells when it was to load one."""
 
     def __init__(self, places: int = 1) -> None:
-        self.places = places
+        self.places, self.load_s = places, 0.0
         self.held: list[str] = []
         self.may_go: tuple[str, ...] = ()
         self.error: Exception | None = None

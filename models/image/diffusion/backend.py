@@ -170,6 +170,11 @@ class DiffusersBackend:
         """Checkpoints that are kept in memory; see `Keeper` for this and the following."""
         return self._options.resident
 
+    @property
+    def load_s(self) -> float:
+        """Seconds that loading a checkpoint took lately."""
+        return self._residents.load_s
+
     def asks(self, request: BaseModel) -> str:
         """The checkpoint of a request for pictures; "" if it cannot be used."""
         found = self._shelf.find(request.model) if isinstance(request, ImageRequest) else None

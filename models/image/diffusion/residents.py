@@ -1,6 +1,7 @@
 """The checkpoints in memory: few, shared by all requests, replaced only when nobody uses them."""
 
 import threading
+import time
 from collections.abc import Callable, Hashable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -10,6 +11,7 @@ from models.core.capability import Run
 from models.core.errors import CapacityExceeded
 
 POLL_S = 0.1
+SMOOTHING = 0.2  # of the measured seconds of a load
 
 
 class Closable(Protocol):
@@ -35,9 +37,13 @@ class Residents(Generic[KeyT, ServedT]):
 
     Args:
         most: Things kept at a time.
+
+    Attributes:
+        load_s: Seconds that a load took lately; 0 before the first.
     """
 
     def __init__(self, most: int) -> None:
+        self.load_s = 0.0
         self._most = most
         self._places: dict[KeyT, _Place[ServedT]] = {}
         self._spare: tuple[KeyT, ...] = ()
@@ -119,6 +125,7 @@ class Residents(Generic[KeyT, ServedT]):
             self._waiting -= for_room
 
     def _fill(self, key: KeyT, place: _Place[ServedT], load: Callable[[], ServedT]) -> ServedT:
+        began_s = time.monotonic()
         try:
             served = place.served = load()
         except BaseException:
@@ -126,7 +133,9 @@ class Residents(Generic[KeyT, ServedT]):
                 del self._places[key]
                 self._changed.notify_all()
             raise
+        took_s = time.monotonic() - began_s
         with self._changed:
+            self.load_s += (SMOOTHING if self.load_s else 1.0) * (took_s - self.load_s)
             self._changed.notify_all()
         return served
 
