@@ -75,8 +75,8 @@ def test_requests_wait_where_their_model_is_unless_a_load_is_sooner(shelves: Ser
 
 
 def test_two_models_have_a_replica_each(shelves: Service) -> None:
-    for model in ("one", "two"):
+    for model in ("left", "right"):
         asked(shelves, model, 1)
-    loads = [asked(shelves, model, 1)[1] for model in ("one", "two") * 4]
+    loads = [asked(shelves, model, 1)[1] for model in ("left", "right") * 4]
 
     assert sum(loads) <= 2
