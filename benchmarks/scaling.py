@@ -1,9 +1,9 @@
 """GPU hours and missed promises beside Serve's own policy, on a production trace.
 
 Both policies are tuned on the first half of the trace and compared on the second, with the same
-routing, at three loads and two start-up times. A request goes where its base model is; with
-`--patience-s` it waits so long for it if all who have it are busy (Serve's policy is then also tried
-with requests that do not wait, and gets the better). Serve's policy is tuned by a grid over its target,
+routing, at three loads and two start-up times. A request goes where its base model is; with `--waits` it
+waits for those who have it where that is expected to take less long than a load (Serve's policy is then
+also tried with requests that do not wait, and gets the better). Serve's policy is tuned by a grid over its target,
 its delays and whether the last replica may go, to the fewest GPU hours that keep 93 % of the promises
 (latency at most twice the request's own work and 10 s), or to the most promises where that is out of
 reach; and once more among those that change the fleet as seldom as ours (`steady`).
@@ -89,7 +89,7 @@ class Cell:
     startup_s: float
     trace: Trace
     times: LoadTimes
-    patience_s: float = 0.0
+    waits: bool = False
 
     @property
     def max_replicas(self) -> int:
@@ -120,7 +120,7 @@ class Cell:
             startup_s=self.startup_s,
             min_replicas=0,
             max_replicas=self.max_replicas,
-            patience_s=self.patience_s,
+            waits=self.waits,
         )
 
     def _run(self, trace: Trace, tried: "Serve | Ours") -> Outcome:
@@ -130,17 +130,17 @@ class Cell:
 
 @dataclass(frozen=True)
 class Serve:
-    """Arguments of Serve's policy, and how long requests wait for their model under it."""
+    """Arguments of Serve's policy, and whether requests wait for their model under it."""
 
     target: float
     delays: tuple[float, float]
     fewest: int
-    patience_s: float
+    waits: bool
 
     @property
     def around(self) -> dict[str, Any]:
         """What is special in its world."""
-        return {"min_replicas": self.fewest, "patience_s": self.patience_s}
+        return {"min_replicas": self.fewest, "waits": self.waits}
 
     def policy(self, cell: Cell) -> Policy:
         """The policy."""
@@ -213,7 +213,7 @@ def main() -> None:
     parser.add_argument("--quick", action="store_true", help="load 8 and start-up 60 s alone")
     parser.add_argument("--load", type=int, help="this load alone")
     parser.add_argument("--startup-s", type=float, help="this start-up time alone")
-    parser.add_argument("--patience-s", type=float, default=0.0, help="of the requests")
+    parser.add_argument("--waits", action="store_true", help="requests wait for their model")
     options = parser.parse_args()
     started = time.monotonic()
     found: dict[str, float] = {}
@@ -222,7 +222,7 @@ def main() -> None:
             continue
         rng = np.random.default_rng(0)
         trace, times = read_folder(options.path, load, rng)
-        cell = compare(Cell(load, startup_s, trace, times, options.patience_s))
+        cell = compare(Cell(load, startup_s, trace, times, options.waits))
         found |= {f"load_{load}_startup_{startup_s:.0f}_{key}": v for key, v in cell.items()}
         print(load, startup_s, cell, file=sys.stderr, flush=True)
     worst = {
@@ -238,7 +238,7 @@ def compare(cell: Cell) -> dict[str, float]:
     """Ours beside Serve's, tuned on one half, measured on the other."""
     grid = _try_serve(cell)
     tuned, steady = _tune_serve(grid), _tune_serve(grid, STEADY)
-    rivals = {"serve": tuned, "steady": steady, "default": Serve(2.0, DELAYS[0], 1, 0.0)}
+    rivals = {"serve": tuned, "steady": steady, "default": Serve(2.0, DELAYS[0], 1, waits=False)}
     firsts = {name: cell.first(rival) for name, rival in rivals.items()}
     most = max(seen.gpu_hours for seen in firsts.values())
     tried = {shape: _try(cell, shape, firsts["serve"], most) for shape in SHAPES}
@@ -264,7 +264,7 @@ def _arguments(name: str, rival: Serve) -> dict[str, float]:
         f"{name}_upscale_s": rival.delays[0],
         f"{name}_downscale_s": rival.delays[1],
         f"{name}_fewest": rival.fewest,
-        f"{name}_patience_s": rival.patience_s,
+        f"{name}_waits": rival.waits,
     }
 
 
@@ -289,8 +289,8 @@ def _beside(cell: Cell, name: str, rival: Outcome, lean: Likely, ample: Likely) 
 
 
 def _try_serve(cell: Cell) -> dict[Serve, Outcome]:
-    waits_s = sorted({cell.patience_s, 0.0})
-    grid = (Serve(*terms) for terms in product(TARGETS, DELAYS, FEWEST, waits_s))
+    waits = sorted({cell.waits, False})
+    grid = (Serve(*terms) for terms in product(TARGETS, DELAYS, FEWEST, waits))
     return {serve: cell.first(serve) for serve in grid}
 
 

@@ -37,19 +37,25 @@ def ranked(
         service_s: Seconds of work per request; those done side by side share them.
         load_s: Seconds that loading a model takes. Where one of both was not measured yet, those who
             have the model come first, and nobody waits.
-        ahead: Requests for the same model that wait for room, and were there before.
+        ahead: Requests for the same model that wait for room, and were there before; those who have
+            it share them.
         waited_s: So long the request has waited for room.
 
     Returns:
         Indices of places by rank.
     """
+    ahead_of_each = ahead / max(sum(one.holds for one in places), 1)
     if service_s <= 0 or load_s <= 0:
         return _grouped(places, lambda one: (not one.holds, one.in_hand, one.models))
-    done_s = [_done_s(one, service_s, load_s, ahead) for one in places]
+    done_s = [_done_s(one, service_s, load_s, ahead_of_each) for one in places]
     later_s = sorted(set(done_s))[1:2]
     allowed_s = math.inf if later_s and waited_s >= later_s[0] else min(done_s)
     ranks = _grouped(
-        places, lambda one: (_done_s(one, service_s, load_s, ahead), 0 if one.holds else one.models)
+        places,
+        lambda one: (
+            _done_s(one, service_s, load_s, ahead_of_each),
+            0 if one.holds else one.models,
+        ),
     )
     return [rank for rank in ranks if done_s[rank[0]] <= allowed_s]
 
@@ -59,7 +65,7 @@ def _grouped(places: Sequence[Place], key: Callable[[Place], tuple[float, ...]])
     return [list(rank) for _, rank in groupby(order, key=lambda n: key(places[n]))]
 
 
-def _done_s(place: Place, service_s: float, load_s: float, ahead: int) -> float:
+def _done_s(place: Place, service_s: float, load_s: float, ahead: float) -> float:
     if place.holds:
         return (place.in_hand + ahead + 1) * service_s
     return (place.in_hand + 1) * service_s + load_s

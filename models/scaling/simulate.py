@@ -2,7 +2,7 @@
 
 import heapq
 import math
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import islice
@@ -25,7 +25,7 @@ USUAL_S = 3600.0  # over which loads of models are compared with work
 LOAD_AHEAD_S = 10.0  # between looks at what is loaded where
 SCAN = 16  # requests of the queue that a free replica looks at
 SMOOTHING = 0.2  # of the measured seconds per request
-FIRST_COMES_S = 20.0  # the first of the queue is not passed over for longer
+FIRST_COMES_S = 20.0  # the first of the queue is not passed over for longer, where nobody waits
 SLO_FACTOR, SLO_S = 2.0, 10.0
 
 
@@ -84,12 +84,10 @@ class World:
         loads_ahead: Popular models are loaded into host memory before they are asked for.
         tick_s: Between decisions: the interval at which metrics reach the controller.
         look_back_s: Over which requests are averaged.
-        handover_s: Between an answer and the start of the next waiting request on a replica: the
-            router looks again for a free one only so often.
+        handover_s: Between an answer and the start of the next waiting request on a replica.
         stop_s: From telling an idle replica to stop until it is gone.
         warm: The first replicas are ready at the start.
-        patience_s: A request waits so long for a busy replica that has its base model, before a
-            free one loads it.
+        waits: Requests wait for busy replicas with their base model while a load would take longer.
         told_s: So old is what a policy is told of the queue: who sent the requests tells it, from
             time to time.
     """
@@ -106,7 +104,7 @@ class World:
     handover_s: float = 0.0
     stop_s: float = 0.0
     warm: bool = False
-    patience_s: float = 0.0
+    waits: bool = False
     told_s: float = 0.0
 
 
@@ -158,8 +156,7 @@ def simulate(trace: Trace, policy: Policy, world: World) -> Outcome:
 
 
 def _mean_of_last(values: deque[float], count: int) -> float:
-    last = list(islice(reversed(values), count))
-    return sum(last) / len(last)
+    return float(np.mean(list(islice(reversed(values), count))))
 
 
 class Simulation:
@@ -184,7 +181,9 @@ class Simulation:
         self._integrals: deque[tuple[float, float]] = deque([(0.0, 0.0)], maxlen=kept)
         self._startups_s = iter(world.startups_s)
         self._told = deque([(0, 0.0)] * math.ceil(world.told_s / world.tick_s))
-        self._lately_s = 0.0  # that a request took
+        self._lately_s, self._work_s = 0.0, 0.0  # that a request took, and its own work
+        self._load_s = float(np.mean(world.times.storage_s))
+        self._waiting: Counter[int] = Counter()  # requests of the queue, by model
         self._popularity: Popularity[int] = Popularity()
         self._looked_s = 0.0
         self._latency_s = [0.0] * len(trace)
@@ -233,28 +232,45 @@ class Simulation:
         service_s, model = self._service[index], self._model[index]
         self._begun_s += service_s
         self._popularity.note(model)
-        fleet, patience_s = self._fleet, self._world.patience_s
-        if fleet.free and (patience_s <= 0 or not fleet.all_busy_with(model)):
-            self._start(now_s, fleet.choose(model), index, 0.0)
+        if self._fleet.free and not self._should_wait(model, self._waiting[model]):
+            self._start(now_s, self._fleet.choose(model), index, 0.0)
             return
         self._queue.append(index)
+        self._waiting[model] += 1
         self._backlog_s += service_s
-        if patience_s > 0:
-            self._push(now_s + patience_s, self._waited, None, index)
 
-    def _waited(self, now_s: float, _: None, index: int) -> None:
-        """The patience of a request has ended: any free replica will do."""
-        if self._fleet.free and index in self._queue:
-            self._queue.remove(index)
-            self._backlog_s -= self._service[index]
-            self._start(now_s, self._fleet.choose(self._model[index]), index, 0.0)
+    def _should_wait(self, model: int, ahead: int) -> bool:
+        """Whether those who have a model are all busy, but sooner done than another with a load."""
+        of_each = 1 + ahead / max(self._fleet.copies[model], 1)
+        busy = self._world.waits and self._fleet.all_busy_with(model)
+        return busy and of_each * self._work_s <= self._load_s
+
+    def _leave_queue(self, place: int) -> int:
+        index = self._queue[place]
+        del self._queue[place]
+        self._waiting[self._model[index]] -= 1
+        self._backlog_s -= self._service[index]
+        return index
+
+    def _wake(self, now_s: float) -> None:
+        """Start those of the queue for whom waiting is not worth it any more."""
+        for index in list(self._queue):
+            model = self._model[index]
+            if not self._fleet.free:
+                return
+            late = now_s - self._arrival[index] > self._first_comes_s
+            if late or not self._should_wait(model, self._waiting[model] - 1):
+                self._leave_queue(self._queue.index(index))
+                self._start(now_s, self._fleet.choose(model), index, 0.0)
 
     def _start(self, now_s: float, replica: Replica, index: int, handover_s: float) -> None:
         load_s = self._fleet.start(now_s, replica, self._model[index], self._lora[index])
         self._loading_s += load_s
         self._count(now_s, 0, 1)
         took_s = load_s + self._service[index]
-        self._lately_s += (SMOOTHING if self._lately_s else 1.0) * (took_s - self._lately_s)
+        smoothing = SMOOTHING if self._lately_s else 1.0
+        self._lately_s += smoothing * (took_s - self._lately_s)
+        self._work_s += smoothing * (self._service[index] - self._work_s)
         self._push(now_s + handover_s + took_s, self._done, replica, index)
 
     def _done(self, now_s: float, replica: Replica, index: int) -> None:
@@ -268,22 +284,21 @@ class Simulation:
             replica.ready = True
             self._next_or_free(now_s, replica)
 
-    def _loaded(self, _: float, replica: Replica, model: int) -> None:
+    def _loaded(self, now_s: float, replica: Replica, model: int) -> None:
         self._fleet.loaded(replica, model)
+        if self._waiting[model]:
+            self._wake(now_s)
 
     def _next_or_free(self, now_s: float, replica: Replica) -> None:
         place = None if replica.draining else self._place_in_queue(now_s, replica)
         if place is None:
             self._fleet.release(replica, now_s)
             return
-        index = self._queue[place]
-        del self._queue[place]
-        self._backlog_s -= self._service[index]
-        self._start(now_s, replica, index, self._world.handover_s)
+        self._start(now_s, replica, self._leave_queue(place), self._world.handover_s)
 
     def _place_in_queue(self, now_s: float, replica: Replica) -> int | None:
         """The first request that the replica has the model for, else the first that wants any."""
-        if self._queue and now_s - self._arrival[self._queue[0]] > FIRST_COMES_S:
+        if self._queue and now_s - self._arrival[self._queue[0]] > self._first_comes_s:
             return 0
         hosted = any_will_do = None
         for place, index in enumerate(islice(self._queue, SCAN)):
@@ -292,29 +307,29 @@ class Simulation:
                 return place
             if hosted is None and model in replica.host:
                 hosted = place
-            if any_will_do is None and not self._is_patient(now_s, index):
+            if any_will_do is None and not self._should_wait(model, self._waiting[model] - 1):
                 any_will_do = place
         return any_will_do if hosted is None else hosted
 
-    def _is_patient(self, now_s: float, index: int) -> bool:
-        """Whether a request still waits for a replica that has its model."""
-        waited_s = now_s - self._arrival[index]
-        return waited_s < self._world.patience_s and self._fleet.copies[self._model[index]] > 0
+    @property
+    def _first_comes_s(self) -> float:
+        """The first of the queue is not passed over for longer."""
+        return self._work_s + self._load_s if self._world.waits else FIRST_COMES_S
 
     def _tick(self, now_s: float) -> None:
         self._count(now_s, 0, 0)
         self._integrals.append((self._ongoing_s, self._working_s))
         self._recent.append(self._begun_s)
         fade = 1 - self._world.tick_s / USUAL_S
-        begun = (self._begun_s, self._loading_s)
-        self._usual_s = [
-            fade * usual + new for usual, new in zip(self._usual_s, begun, strict=True)
-        ]
+        begun = self._begun_s, self._loading_s
+        self._usual_s = [fade * old + new for old, new in zip(self._usual_s, begun, strict=True)]
         self._begun_s, self._loading_s = 0.0, 0.0
         seen = self._observe(now_s)
         wanted = max(self._policy(seen), self._world.min_replicas)
         self._scale(now_s, min(wanted, self._world.max_replicas))
         self._timeline.append((now_s, self._target, self._ongoing))
+        if self._world.waits and self._queue:
+            self._wake(now_s)
         if self._world.loads_ahead and now_s - self._looked_s >= LOAD_AHEAD_S:
             self._load_ahead(now_s, seen)
 

@@ -20,6 +20,7 @@ def test_a_busy_holder_is_waited_for_as_long_as_a_load_takes_longer() -> None:
     assert best(Place(holds=True, in_hand=3), idle) == [0, 1]
     assert best(Place(holds=True, in_hand=4), idle) == [1]
     assert best(Place(holds=True, in_hand=1), idle, ahead=3) == [1]
+    assert best(Place(True, 1), Place(True, 1), idle, ahead=3) == [0, 1]
     assert best(Place(holds=True, in_hand=1), idle, load_s=1) == [1]
 
 

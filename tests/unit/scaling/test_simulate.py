@@ -80,21 +80,21 @@ def test_a_request_goes_where_its_model_is() -> None:
     assert outcome.latency_s.tolist() == [30, 30, 10, 10]
 
 
-def test_a_patient_request_waits_for_the_busy_replica_that_has_its_model() -> None:
-    trace = trace_of([0, 100, 101], 10, [1, 1, 1])
+def test_a_request_waits_for_a_busy_replica_that_has_its_model_where_a_load_takes_longer() -> None:
+    # Ten seconds of work; a load takes 20. The third finds that the one who has its model works.
+    trace = trace_of([0, 100, 101, 102, 103], 10, [1, 1, 1, 1, 1])
     latencies = {
-        patience_s: simulate(
-            trace, Fixed(2), World(LOADS, startup_s=0, patience_s=patience_s)
-        ).latency_s.tolist()
-        for patience_s in (0.0, 5.0, 15.0)
+        waits: simulate(trace, Fixed(2), World(LOADS, startup_s=0, waits=waits)).latency_s.tolist()
+        for waits in (False, True)
     }
 
-    assert latencies == {0.0: [30, 10, 30], 5.0: [30, 10, 35], 15.0: [30, 10, 19]}
+    # The last would come after two others, and is done sooner by a load.
+    assert latencies == {False: [30, 10, 30, 18, 27], True: [30, 10, 19, 28, 30]}
 
 
 def test_nobody_waits_for_a_replica_that_has_the_model_where_none_has() -> None:
     trace = trace_of([0, 100, 101], 10, [1, 1, 2])
-    outcome = simulate(trace, Fixed(2), World(LOADS, startup_s=0, patience_s=15))
+    outcome = simulate(trace, Fixed(2), World(LOADS, startup_s=0, waits=True))
 
     assert outcome.latency_s.tolist() == [30, 10, 30]
 
