@@ -51,13 +51,13 @@ def demand_of(
     }
     bounds = Terms(**{**own, **terms})
     # Not Serve's mean of running requests: that begins with the first request after a pause, so
-    # that a lone one is a load of 1.
-    held = sum(rate(series) for series in reports["held_s"].values())
+    # that a lone one is a load of 1. What replicas hold beyond their concurrency waits, and counts so.
+    places = ctx.current_num_replicas * bounds.concurrency
+    held = min(sum(rate(series) for series in reports["held_s"].values()), places)
     service_s = sum(one.share * one.seconds for one in work) or _measured_s(reports)
     waiting = None
     if outstanding is not None:
-        taken = round(ctx.current_num_replicas * bounds.concurrency)
-        waiting = waiting_of(outstanding[taken:], work, service_s)
+        waiting = waiting_of(outstanding[round(places) :], work, service_s)
     return demand_in_hand(
         bounds,
         replicas=ctx.target_num_replicas,

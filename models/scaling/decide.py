@@ -63,12 +63,12 @@ class Decision:
 def decide(snapshot: Snapshot) -> Decision:
     """Decide how many replicas each deployment should have.
 
-    The need of a deployment is its load (or the forecast, or what arrives, if larger), what drains its backlog in
-    time, and room for chance: as much as a promised waiting time takes, else headroom. A need above what there is grows the deployment at once, with
-    some slack on top, so that the next small rise needs no change; it shrinks when the largest
-    need of the holding time would leave twice the slack free, or once the spare replicas have cost
-    what a change is worth. Full machines stop growth; what is
-    left competes for GPUs by priority.
+    The need of a deployment is its load (or the forecast, or what arrives, if larger), what drains
+    its backlog in time, and room for chance: as much as a promised waiting time takes, else
+    headroom. A need above what there is grows the deployment at once, with some slack on top, so
+    that the next small rise needs no change; it shrinks when the largest need of the holding time
+    would leave twice the slack free, or once the spare replicas have cost what a change is worth.
+    Full machines stop growth; what is left competes for GPUs by priority.
     """
     pressed = pressure(snapshot.nodes, snapshot.limits)
     needs = {n: need(d) for n, d in snapshot.demands.items()}

@@ -18,11 +18,10 @@ from ray.serve.config import AutoscalingConfig, AutoscalingContext
 from deployments import autoscaling, outstanding
 from deployments import ledger as decisions
 from deployments.autoscaling import Policy
-from deployments.gpu_metrics import GpuLoad, measure_gpus
-from deployments.node_metrics import name_as_number, number_as_name
+from deployments.node_metrics import name_as_number
 from deployments.outstanding import Outstanding
 from deployments.serve_default import ServeDefault, context
-from deployments.work import Work, kinds_as_numbers
+from deployments.work import kinds_as_numbers
 from models.scaling.forecast import DAY_S
 from models.scaling.record import (
     DeploymentDecision,
@@ -99,18 +98,21 @@ def plain(**fields: Any) -> Policy:
 
 
 @pytest.mark.parametrize(
-    ("busy", "ongoing"),
+    ("busy", "ongoing", "load", "backlog_s"),
     [
-        pytest.param(2.0, 2.0, id="side by side in one replica"),
+        pytest.param(2.0, 2.0, 2.0, 0.0, id="side by side in one replica"),
         # Serve's mean begins with the first request after a pause.
-        pytest.param(0.1, 1.0, id="one that has just come"),
+        pytest.param(0.1, 1.0, 0.1, 9.0, id="one that has just come"),
+        pytest.param(8.0, 8.0, 2.0, 60.0, id="more than it should work on"),
     ],
 )
-def test_what_replicas_had_in_hand_is_the_load(ledger: Ledger, busy: float, ongoing: float) -> None:
-    policy = Policy({"image": {**PLAIN, "concurrency": 2}})
-    call(policy, seen(busy=busy, ongoing=ongoing))
+def test_what_replicas_had_in_hand_is_the_load(
+    ledger: Ledger, busy: float, ongoing: float, load: float, backlog_s: float
+) -> None:
+    call(Policy({"image": {**PLAIN, "concurrency": 2}}), seen(busy=busy, ongoing=ongoing))
+    inputs = ledger.noted[-1][0].deployments["image"].inputs
 
-    assert ledger.noted[-1][0].deployments["image"].inputs["load"] == busy
+    assert (inputs["load"], inputs["backlog_s"]) == (load, backlog_s)
 
 
 def test_the_policy_follows_load_and_backlog(ledger: Ledger) -> None:
@@ -130,21 +132,6 @@ def test_what_a_replica_says_of_its_gpu_stays_beside_one_that_has_none(ledger: L
     (node,) = ledger.noted[-1][0].nodes
 
     assert (node.name, node.cpu, node.gpu, node.gpu_memory) == (NODE, 0.5, 0.7, 0.4)
-
-
-def test_two_gpus_are_read_as_one_and_none_as_nothing(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    tool = tmp_path / "nvidia-smi"
-    monkeypatch.setenv("PATH", str(tmp_path), prepend=":")
-    for said, load in (
-        ("90, 6000, 24000\n10, 0, 8000\n", GpuLoad(0.5, 0.1875)),
-        ("[N/A], 0, 8000", None),
-        ("", None),
-    ):
-        tool.write_text(f"#!/bin/sh\necho '{said.strip()}'\n")
-        tool.chmod(0o755)
-        assert measure_gpus() == load
 
 
 def test_what_was_usual_yesterday_is_prepared_for_as_far_as_it_is_trusted(ledger: Ledger) -> None:
@@ -232,46 +219,6 @@ def test_serves_own_policy_waits_before_it_changes() -> None:
 
     assert (seen_at[20], seen_at[30]) == (1, 3)
     assert (seen_at[130], seen_at[140]) == (3, 1)
-
-
-def test_a_node_survives_its_way_as_a_number() -> None:
-    for name in ("000000000001", NODE, "ffffffffffff"):
-        assert number_as_name(name_as_number(name)) == name
-
-
-def test_work_counts_what_is_in_hand() -> None:
-    clock = iter([0.0, 1.0, 3.0, 5.0, 9.0])
-    work = Work(lambda: next(clock))
-    before = work.busy_s()
-    with work.piece():
-        during = work.busy_s()
-
-    assert (before, during) == (0, 2)
-    assert work.busy_s() == work.service_s == 4
-
-
-def test_pieces_done_side_by_side_share_their_time() -> None:
-    clock = iter([0.0, 6.0, 10.0, 10.0, 10.0, 10.0])
-    work = Work(lambda: next(clock))
-    with work.piece():
-        with work.piece():
-            pass
-        first = work.service_s
-
-    assert (work.busy_s(), work.held_s()) == (10, 14)
-    assert first == 2
-
-
-def test_kinds_of_work_are_counted_and_timed_apart() -> None:
-    now = [0.0]
-    work = Work(lambda: now[0])
-    for kind, seconds in [("small", 1.0), ("large", 20.0), ("small", 2.0), ("small", 2.0)]:
-        with work.piece(kind):
-            now[0] += seconds
-    kinds = work.kinds()
-
-    assert kinds["large"] == (pytest.approx(0.95**2), 20.0)
-    assert kinds["small"] == (pytest.approx(0.95**3 + 0.95 + 1), pytest.approx(1.36))
 
 
 def test_classes_of_work_of_all_replicas_make_the_decision_and_are_told(ledger: Ledger) -> None:
