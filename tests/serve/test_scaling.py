@@ -155,6 +155,8 @@ def test_two_capabilities_share_one_gpu_by_priority(pair: Service) -> None:
     settle(pair)
     with pressed(pair, PROBE, "/api/v1/rival"):
         wait("three replicas", lambda: replicas(pair) == 3, 120)
+        # Its own load is averaged too: it may wish for more a little later.
+        wait("the rival's wish", lambda: decision(pair, "rival").get("binding") == "budget", 60)
         short = decision(pair, "rival")
         metrics = get(pair, "/metrics-system")
         shared = get(pair, "/status")["deployments"]
